@@ -1,0 +1,139 @@
+"""The configuration as frozen dataclasses: the schema, the defaults and the allowed ranges.
+
+Every field says through its metadata what may stand in it and what it is to a run:
+
+- `static`: decides shapes or traced code; part of the Program.
+- `member`: only a number; part of the Member and free to differ inside one population.
+- `data`: which arrays a run sees; identifies the run, never reaches the compiled program.
+- `run`: where and how loudly a run reports; no part of its identity (the fingerprint).
+
+A member field with an `off` value stays in the Program while it has that value: dropout at rate
+0 or momentum 0 must not cost anything.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["static", "member", "data", "run"]
+_NO_OFF = object()
+
+
+def _field(default: Any, role: Role, *, off: Any = _NO_OFF, **bounds: Any) -> Any:
+    metadata = {"role": role, **{k: v for k, v in bounds.items() if v is not None}}
+    if off is not _NO_OFF:
+        metadata["off"] = off
+    return field(default=default, metadata=metadata)
+
+
+def number(
+    default: float | int | None,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float | None = None,
+    below: float | None = None,
+    role: Role = "member",
+    off: Any = _NO_OFF,
+) -> Any:
+    """Declare a number in [low, high], exclusive where given as `above` or `below`."""
+    return _field(default, role, off=off, low=low, high=high, above=above, below=below)
+
+
+def choice(default: str, registry: str, role: Role = "static") -> Any:
+    """Declare a name out of a table of `snnjax.registry` (or the data catalog)."""
+    return _field(default, role, registry=registry)
+
+
+def option(default: Any, role: Role = "static") -> Any:
+    """Declare a value whose type annotation says all there is to check."""
+    return _field(default, role)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data set, which split of it, and how its inputs are scaled."""
+
+    name: str = choice("sklearn_digits", "dataset", role="data")
+    root: str | None = option(None, role="run")
+    fold: int = number(0, low=0, role="data")
+    validation: Literal["default"] | float = number("default", low=0, below=1, role="data")  # type: ignore[arg-type]
+    standardize: Literal["standard", "none"] = option("standard", role="data")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: `depth` hidden layers and an output layer."""
+
+    name: str = choice("snn", "model")
+    depth: int = number(8, low=1, role="static")
+    width: int = number(256, low=1, role="static")
+    form: Literal["rectangular", "conic"] = option("rectangular")
+    activation: str = choice("selu", "activation")
+    init: str = choice("lecun_normal", "initializer")
+    dropout_kind: str = choice("alpha", "dropout")
+    dropout: float = number(0.05, low=0, below=1, off=0.0)
+    input_dropout: float = number(0.0, low=0, below=1, off=0.0)
+
+
+@dataclass(frozen=True)
+class SgdConfig:
+    """Stochastic gradient descent, plain or with (Nesterov) momentum."""
+
+    name: Literal["sgd"] = option("sgd")
+    learning_rate: float = number(0.01, above=0)
+    momentum: float = number(0.0, low=0, below=1, off=0.0)
+    nesterov: bool = option(False)
+
+
+@dataclass(frozen=True)
+class NadamConfig:
+    """Adam with Nesterov momentum (Dozat 2016)."""
+
+    name: Literal["nadam"] = option("nadam")
+    learning_rate: float = number(1e-3, above=0)
+    b1: float = number(0.9, low=0, below=1)
+    b2: float = number(0.999, low=0, below=1)
+    eps: float = number(1e-7, above=0)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long to train, in which steps, and which epoch's weights to keep."""
+
+    epochs: int = number(100, low=1, high=1_000_000)
+    batch_size: int = number(128, low=1, role="static")
+    patience: int | None = number(None, low=1, off=None)
+    monitor: Literal["loss", "accuracy", "macro_f1", "roc_auc", "mse", "rmse", "r2"] = option("loss")
+    restore_best: bool = option(True)
+
+
+@dataclass(frozen=True)
+class WandbConfig:
+    """Weights & Biases: `offline` writes into the run folder and needs neither login nor network."""
+
+    mode: Literal["offline", "online", "disabled"] = option("offline", role="run")
+    project: str = option("snnjax", role="run")
+    entity: str | None = option(None, role="run")
+    group: str | None = option(None, role="run")
+
+
+@dataclass(frozen=True)
+class LoggingConfig:
+    """What a run says while it trains."""
+
+    every: int = number(1, low=1, role="run")
+    progress: Literal["auto", "bar", "plain", "none"] = option("auto", role="run")
+    wandb: WandbConfig = WandbConfig()
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, completely."""
+
+    seed: int = number(0, low=0, high=2**32 - 1)
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    optimizer: SgdConfig | NadamConfig = SgdConfig()
+    training: TrainingConfig = TrainingConfig()
+    logging: LoggingConfig = LoggingConfig()

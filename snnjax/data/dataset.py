@@ -1,0 +1,48 @@
+"""What every loader returns: the arrays of one data set, its split and its input scaling."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("train", "validation", "test")
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set, split and ready to be moved to a device.
+
+    The network sees `(features[row] - shift) * scale`, computed after the rows of a batch are
+    gathered, so that images stay bytes in memory and folds can share one array.
+
+    Attributes:
+        name: The name users pick.
+        task: `classification` or `regression`.
+        features: (rows, columns), uint8 or float32, finite.
+        targets: (rows,) int32 class indices, or (rows, outputs) float32 as the network is to
+            predict them (standardised on the training rows if the inputs are).
+        outputs: Number of classes, or of target columns.
+        rows: For `train`, `validation` and `test` the int32 row indices, sorted, disjoint.
+            `train` is never empty; the others may be.
+        shift: (columns,) float32.
+        scale: (columns,) float32, positive.
+        target_shift: (outputs,) float64; regression targets in their own unit are
+            `targets * target_scale + target_shift`. Zeros for classification.
+        target_scale: (outputs,) float64. Ones for classification.
+        sha256: Hex digest of the unscaled content, the same however the files were packed.
+    """
+
+    name: str
+    task: Task
+    features: NDArray[np.uint8] | NDArray[np.float32]
+    targets: NDArray[np.int32] | NDArray[np.float32]
+    outputs: int
+    rows: Mapping[str, NDArray[np.int32]]
+    shift: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    target_shift: NDArray[np.float64]
+    target_scale: NDArray[np.float64]
+    sha256: str
