@@ -1,0 +1,116 @@
+"""Every data set by name: where its reader lives and how many folds it has.
+
+Standard library only and quick to import, so that a configuration can be checked without NumPy.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+UCI_TABLE = os.path.join(os.path.dirname(__file__), "uci121.csv")
+# In the archive with its labels and folds but without predictors, hence without a checksum.
+MINIBOONE = "miniboone"
+
+
+class DataError(ValueError):
+    """A data set that cannot be had as asked for; the message is one line for the user."""
+
+
+class Entry(NamedTuple):
+    """What is known of a data set before any file is opened.
+
+    Attributes:
+        reader: `package.module:function`, called with the name and the root folder.
+        folds: Values `data.fold` may take: 0 to folds - 1.
+    """
+
+    reader: str
+    folds: int
+
+
+class UciEntry(NamedTuple):
+    """One row of `uci121.csv`.
+
+    Attributes:
+        rows: Number of rows.
+        features: Number of predictors.
+        classes: Number of classes.
+        sha256: Hex digest over the four member files, see `uci.content_digest`.
+    """
+
+    rows: int
+    features: int
+    classes: int
+    sha256: str
+
+
+_OTHERS: Mapping[str, Entry] = {
+    "cifar10": Entry("snnjax.data.vision:read_cifar10", 5),
+    "mnist": Entry("snnjax.data.vision:read_idx_set", 5),
+    "fashion_mnist": Entry("snnjax.data.vision:read_idx_set", 5),
+    "boston": Entry("snnjax.data.tabular:read_boston", 5),
+    "htru2": Entry("snnjax.data.tabular:read_htru2", 10),
+    "sklearn_breast_cancer": Entry("snnjax.data.bundled:read", 5),
+    "sklearn_diabetes": Entry("snnjax.data.bundled:read", 5),
+    "sklearn_digits": Entry("snnjax.data.bundled:read", 5),
+    "sklearn_iris": Entry("snnjax.data.bundled:read", 5),
+    "sklearn_linnerud": Entry("snnjax.data.bundled:read", 5),
+    "sklearn_wine": Entry("snnjax.data.bundled:read", 5),
+}
+_UCI = Entry("snnjax.data.uci:read", 4)
+
+
+@cache
+def uci_table() -> Mapping[str, UciEntry]:
+    """Return the committed table of the 121 UCI sets, by name in alphabetical order."""
+    with open(UCI_TABLE, encoding="ascii") as file:
+        lines = file.read().splitlines()[1:]
+    table = {}
+    for line in lines:
+        name, rows, features, classes, sha256 = line.split(",")
+        table[name] = UciEntry(int(rows), int(features), int(classes), sha256)
+    return table
+
+
+@cache
+def _entries() -> Mapping[str, Entry]:
+    return {**_OTHERS, **dict.fromkeys(uci_table(), _UCI)}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names `data.name` may take."""
+    return tuple(_entries())
+
+
+def entry(name: str) -> Entry:
+    """Return what is known of `name`.
+
+    Raises:
+        DataError: There is no such data set; the message names the nearest one.
+    """
+    found = _entries().get(name)
+    if found is None:
+        raise DataError(f"data.name={name!r} is not a data set{_nearest(name)}")
+    return found
+
+
+def folds(name: str) -> int:
+    """Return how many values `data.fold` may take for data set `name`."""
+    return entry(name).folds
+
+
+def check_fold(name: str, fold: int) -> None:
+    """Raise `DataError` unless `fold` is one of the folds of data set `name`."""
+    last = folds(name) - 1
+    if isinstance(fold, bool) or not 0 <= fold <= last:
+        raise DataError(f"data.fold={fold!r} is out of range: {name} has folds 0 to {last}")
+
+
+def _nearest(name: str) -> str:
+    import difflib  # only on the way to an error: it would be half of this module's import time
+
+    close = difflib.get_close_matches(str(name).lower().replace("-", "_"), names(), n=1)
+    close = close or difflib.get_close_matches(str(name), names(), n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint} ({len(names())} names: see snnjax.data.catalog.names())"

@@ -1,0 +1,62 @@
+"""What a reader returns: one data set as published, before a fold is chosen and inputs scaled."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnjax.data.catalog import DataError
+from snnjax.data.dataset import Task
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Content:
+    """The unscaled arrays of a data set and its test rows in every fold.
+
+    Attributes:
+        task: `classification` or `regression`.
+        features: (rows, columns), uint8 for images, float64 for tables.
+        targets: (rows,) int32 class indices, or (rows, outputs) float64.
+        outputs: Number of classes, or of target columns.
+        test: (rows, folds), True where a row is a test row.
+        validation: (rows, folds), the set's own validation rows; None if it defines none.
+    """
+
+    task: Task
+    features: NDArray[np.uint8] | NDArray[np.float64]
+    targets: NDArray[np.int32] | NDArray[np.float64]
+    outputs: int
+    test: Mask
+    validation: Mask | None = None
+
+
+def digest(*arrays: NDArray[np.generic]) -> str:
+    """Return the sha256 over type, shape and little-endian C-order bytes of each array."""
+    total = hashlib.sha256()
+    for array in arrays:
+        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        total.update(f"{plain.dtype.str}{plain.shape}".encode())
+        total.update(plain.data)
+    return total.hexdigest()
+
+
+def check_finite(name: str, what: str, table: NDArray[np.generic]) -> None:
+    """Raise `DataError` naming the data set and the first column that is not finite.
+
+    Args:
+        name: The data set.
+        what: `features` or `targets`.
+        table: (rows, columns); integer tables pass unseen.
+    """
+    if not np.issubdtype(table.dtype, np.floating):
+        return
+    bad = ~np.isfinite(table)
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise DataError(
+            f"{name}: column {column} of the {what} holds {table[row, column]} in row {row}; "
+            f"every value must be finite ({int(bad.sum())} are not)"
+        )

@@ -1,0 +1,116 @@
+"""From a configuration to arrays: the one way in for every data set."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnjax.config.schema import DataConfig
+from snnjax.data import catalog, folds, scaling
+from snnjax.data.catalog import DataError
+from snnjax.data.content import Content, check_finite, digest
+from snnjax.data.dataset import Dataset
+from snnjax.data.scaling import Scaling
+
+
+def load(config: DataConfig) -> Dataset:
+    """Read a data set, choose its rows and scale it by its training rows.
+
+    Args:
+        config: `name`, `root`, `fold`, `validation` and `standardize`.
+
+    Raises:
+        DataError: A value of `config` is out of range, a file is missing, damaged or not the
+            published one, or a value is not finite.
+    """
+    _check(config)
+    content = read(config.name, config.root)
+    rows = folds.split(
+        _strata(content), content.test, content.validation, config.validation, config.fold
+    )
+    features, inputs = _scale_features(config, content, rows["train"])
+    targets, outputs = _scale_targets(config, content, rows["train"])
+    return Dataset(
+        name=config.name,
+        task=content.task,
+        features=features,
+        targets=targets,
+        outputs=content.outputs,
+        rows=rows,
+        shift=inputs.shift.astype(np.float32),
+        scale=inputs.scale.astype(np.float32),
+        target_shift=outputs.shift,
+        target_scale=outputs.scale,
+        sha256=digest(content.features, content.targets),
+    )
+
+
+def read(name: str, root: str | None = None) -> Content:
+    """Return data set `name` as published, checked to be finite.
+
+    Args:
+        name: One of `catalog.names()`.
+        root: Folder to look in first; see `files`.
+
+    Raises:
+        DataError: See `load`.
+    """
+    module, function = catalog.entry(name).reader.split(":")
+    content: Content = getattr(importlib.import_module(module), function)(name, root)
+    check_finite(name, "features", content.features)
+    check_finite(name, "targets", content.targets)
+    return content
+
+
+def _check(config: DataConfig) -> None:
+    catalog.check_fold(config.name, config.fold)
+    share: Any = config.validation
+    number = isinstance(share, int | float) and not isinstance(share, bool)
+    if share != "default" and not (number and 0 <= share < 1):
+        raise DataError(f"data.validation={share!r} must be 'default' or a share in [0, 1)")
+    if config.standardize not in ("standard", "none"):
+        raise DataError(f"data.standardize={config.standardize!r} must be 'standard' or 'none'")
+
+
+def _strata(content: Content) -> NDArray[np.integer]:
+    if content.task == "classification":
+        return content.targets.astype(np.int32, copy=False)
+    return np.zeros(len(content.targets), dtype=np.int32)
+
+
+def _scale_features(
+    config: DataConfig, content: Content, train: NDArray[np.int32]
+) -> tuple[NDArray[np.uint8] | NDArray[np.float32], Scaling]:
+    standard = config.standardize == "standard"
+    raw, columns = content.features, content.features.shape[1]
+    if raw.dtype == np.uint8:
+        images = raw.astype(np.uint8, copy=False)
+        fitted = scaling.fit_bytes(images, train) if standard else scaling.unit_interval(columns)
+        return images, fitted
+    table = raw.astype(np.float64, copy=False)
+    fitted = scaling.fit_table(table[train]) if standard else scaling.identity(columns)
+    return _apply(config.name, "features", table, fitted), scaling.identity(columns)
+
+
+def _scale_targets(
+    config: DataConfig, content: Content, train: NDArray[np.int32]
+) -> tuple[NDArray[np.int32] | NDArray[np.float32], Scaling]:
+    if content.task == "classification":
+        return content.targets.astype(np.int32, copy=False), scaling.identity(content.outputs)
+    table = content.targets.astype(np.float64, copy=False)
+    standard = config.standardize == "standard"
+    fitted = scaling.fit_table(table[train]) if standard else scaling.identity(content.outputs)
+    back = Scaling(fitted.shift, 1 / fitted.scale)
+    return _apply(config.name, "targets", table, fitted), back
+
+
+def _apply(
+    name: str, what: str, table: NDArray[np.float64], fitted: Scaling
+) -> NDArray[np.float32]:
+    # the checks say which column overflowed
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        check_finite(name, f"deviation of the {what}", 1 / fitted.scale[None])
+        scaled = ((table - fitted.shift) * fitted.scale).astype(np.float32)
+    check_finite(name, f"scaled {what}", scaled)
+    return scaled
