@@ -1,0 +1,254 @@
+"""One SELU network trained here and in PyTorch eager, on the same core, in turns.
+
+    python benchmarks/single_run.py --out benchmarks/results/single_run.json
+
+Both train on the same rows in memory with the same batch size, plain SGD and alpha dropout 0.05;
+PyTorch takes its usual best eager form (index_select from tensors in memory, fused optimizer).
+A turn is a number of whole epochs, the two libraries alternate, and what counts is the process's
+CPU time on one pinned core, so that a busy neighbour does not decide. Needs the `oracles` extra.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set of the UCI collection and a network."""
+
+    data: str
+    depth: int
+    width: int
+    batch_size: int = 128
+    dropout: float = 0.05
+    target: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.data} d{self.depth} w{self.width}"
+
+
+CASES = (
+    Case("abalone", 8, 256, target=1.5),
+    Case("letter", 8, 256, target=1.5),
+    Case("abalone", 20, 100, target=2.2),
+    Case("letter", 20, 100, target=2.2),
+    Case("abalone", 8, 32, target=4.0),
+    Case("letter", 8, 32, target=4.0),
+)
+
+
+def load(case: Case):
+    """Load a set with all its rows for training."""
+    import numpy as np
+
+    from snnjax.config.schema import DataConfig
+    from snnjax.data.load import load
+
+    data = load(DataConfig(name=case.data, standardize="none"))
+    rows = np.sort(np.concatenate(list(data.rows.values())))
+    empty = rows[:0]
+    return replace(data, rows={"train": rows, "validation": empty, "test": empty})
+
+
+def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
+    """Return a function that trains some epochs, and the seconds it took to compile."""
+    import jax
+    import numpy as np
+
+    from snnjax import training
+    from snnjax.arrays import to_device
+    from snnjax.config.schema import Config, ModelConfig, SgdConfig, TrainingConfig
+    from snnjax.config.split import split
+    from snnjax.step import Problem
+
+    program, member = split(
+        Config(
+            model=ModelConfig(depth=case.depth, width=case.width, dropout=case.dropout),
+            optimizer=SgdConfig(learning_rate=0.01),
+            training=TrainingConfig(epochs=10**6, batch_size=case.batch_size),
+        )
+    )
+    problem = Problem(data.task, data.features.shape[1], data.outputs)
+    arrays = to_device(data)
+    began = time.perf_counter()
+    state = jax.jit(training.start, static_argnums=(0, 1))(program, problem, member)
+    advance = (
+        jax.jit(training.run_epochs, static_argnums=(0, 1, 2), donate_argnums=4)
+        .lower(program, problem, 64, member, state, arrays, np.int32(0))
+        .compile()
+    )
+    compile_seconds = time.perf_counter() - began
+    carried = {"state": state, "epoch": 0}
+
+    def train(epochs: int) -> None:
+        carried["epoch"] += epochs
+        until = np.int32(carried["epoch"])
+        carried["state"], records = advance(member, carried["state"], arrays, until)
+        jax.block_until_ready(records)
+
+    return train, compile_seconds
+
+
+def prepare_torch(case: Case, data) -> Callable[[int], None]:
+    """Return a function that trains some epochs of the same network."""
+    import torch
+
+    torch.set_num_threads(1)
+    layers: list[torch.nn.Module] = []
+    widths = [data.features.shape[1], *[case.width] * case.depth]
+    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+        linear = torch.nn.Linear(fan_in, fan_out)
+        torch.nn.init.normal_(linear.weight, std=fan_in**-0.5)
+        torch.nn.init.zeros_(linear.bias)
+        layers += [linear, torch.nn.SELU(), torch.nn.AlphaDropout(case.dropout)]
+    model = torch.nn.Sequential(*layers, torch.nn.Linear(case.width, data.outputs))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, fused=True)
+    features = torch.from_numpy(data.features[data.rows["train"]])
+    targets = torch.from_numpy(data.targets[data.rows["train"]]).long()
+
+    def train(epochs: int) -> None:
+        model.train()
+        for _ in range(epochs):
+            total = torch.zeros(())
+            for rows in torch.randperm(len(features)).split(case.batch_size):
+                optimizer.zero_grad(set_to_none=True)
+                logits = model(features.index_select(0, rows))
+                loss = torch.nn.functional.cross_entropy(logits, targets.index_select(0, rows))
+                loss.backward()
+                optimizer.step()
+                total += loss.detach()
+            total.item()
+
+    return train
+
+
+def samples_per_second(train: Callable[[int], None], epochs: int, rows: int) -> float:
+    """Time some epochs in CPU seconds of this process."""
+    began = time.process_time()
+    train(epochs)
+    return epochs * rows / (time.process_time() - began)
+
+
+def measure(case: Case, turns: int, seconds: float) -> dict:
+    """Let the two libraries alternate on one case."""
+    data = load(case)
+    rows = len(data.rows["train"])
+    ours, compile_seconds = prepare_snnjax(case, data)
+    theirs = prepare_torch(case, data)
+    # One turn to warm up, which also says how many epochs a turn of about `seconds` has.
+    epochs = {}
+    for name, train in (("snnjax", ours), ("torch", theirs)):
+        train(1)
+        speed = samples_per_second(train, 1, rows)
+        epochs[name] = min(64, max(1, round(seconds * speed / rows)))
+    speeds: dict[str, list[float]] = {"snnjax": [], "torch": []}
+    for _ in range(turns):
+        speeds["snnjax"].append(samples_per_second(ours, epochs["snnjax"], rows))
+        speeds["torch"].append(samples_per_second(theirs, epochs["torch"], rows))
+    ratios = [a / b for a, b in zip(speeds["snnjax"], speeds["torch"], strict=True)]
+    flops = 6 * sum(
+        a * b
+        for a, b in zip(
+            [data.features.shape[1], *[case.width] * case.depth],
+            [*[case.width] * case.depth, data.outputs],
+            strict=True,
+        )
+    )
+    return {
+        "case": case.name,
+        "turns": turns,
+        "epochs_per_turn": epochs,
+        "samples_per_second": {name: spread(values) for name, values in speeds.items()},
+        "ratio": spread(ratios),
+        "ratio_wanted": case.target,
+        "gflops": round(statistics.median(speeds["snnjax"]) * flops / 1e9, 1),
+        "compile_seconds": round(compile_seconds, 2),
+    }
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {
+        "min": round(min(values), 3),
+        "median": round(statistics.median(values), 3),
+        "max": round(max(values), 3),
+    }
+
+
+def peak_gflops(size: int = 1024, repeats: int = 10) -> float:
+    """Measure one core's float32 matrix product, the limit all of this works against."""
+    import numpy as np
+    import torch
+
+    torch.set_num_threads(1)
+    a = torch.from_numpy(np.random.default_rng(0).normal(size=(size, size)).astype(np.float32))
+    best = 0.0
+    for _ in range(repeats):
+        began = time.process_time()
+        a @ a
+        best = max(best, 2 * size**3 / (time.process_time() - began) / 1e9)
+    return round(best, 1)
+
+
+def machine() -> dict:
+    import jax
+    import torch
+
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0].split(":")[1].strip() if names else model
+    return {
+        "cpu": model,
+        "cores_used": 1,
+        "core_peak_gflops": peak_gflops(),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of a turn")
+    parser.add_argument("--cases", default="", help="only cases whose name contains this")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+
+    os.sched_setaffinity(0, {CORE})  # before JAX and PyTorch make their threads
+    report = {"machine": machine(), "cases": []}
+    print(json.dumps(report["machine"]))
+    for case in CASES:
+        if arguments.cases not in case.name:
+            continue
+        result = measure(case, arguments.turns, arguments.seconds)
+        report["cases"].append(result)
+        ours, theirs = (
+            result["samples_per_second"][name]["median"] for name in ("snnjax", "torch")
+        )
+        print(
+            f"{case.name:18} snnjax {ours / 1e3:7.1f}k  torch {theirs / 1e3:7.1f}k samples/s  "
+            f"ratio {result['ratio']['median']:.2f} "
+            f"({result['ratio']['min']:.2f} to {result['ratio']['max']:.2f}), "
+            f"wanted {case.target}  compile {result['compile_seconds']} s",
+            flush=True,
+        )
+        if arguments.out:
+            arguments.out.parent.mkdir(parents=True, exist_ok=True)
+            arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

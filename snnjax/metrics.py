@@ -1,0 +1,109 @@
+"""Metrics from sums: exact over a whole split, the same definition on device and host.
+
+A pass over a split adds up sums (counts, confusion matrix, pairs, squared errors). `summarize`
+turns them into metrics; with `xp=numpy` in float64 for what is reported, with `xp=jax.numpy`
+inside the compiled program for early stopping.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Sums = Mapping[str, Any]
+
+# Pair counts are added up on the device in blocks small enough for int32: a block's sum is at
+# most 2 * _PAIR_BLOCK * rows, so up to 260,000 rows.
+_PAIR_BLOCK = 4096
+
+
+def confusion_matrix(
+    labels: jax.Array, predictions: jax.Array, mask: jax.Array, classes: int
+) -> jax.Array:
+    """Count rows by (label, prediction): (classes, classes) int32, masked rows left out."""
+    counts = jnp.zeros((classes, classes), jnp.int32)
+    return counts.at[labels, predictions].add(mask.astype(jnp.int32))
+
+
+def concordant_pairs(scores: jax.Array, labels: jax.Array, mask: jax.Array) -> jax.Array:
+    """Count, one class against the rest, (positive, negative) pairs in the right order, twice.
+
+    A tie counts once, so that the area under the ROC curve is the sum over blocks divided by
+    2 * positives * negatives (Mann-Whitney). Two classes need class 1 only.
+
+    Args:
+        scores: (rows, classes) float32, more means likelier.
+        labels: (rows,) int32.
+        mask: (rows,) bool, False for padding.
+
+    Returns:
+        (classes or 1, blocks) int32.
+    """
+    classes = scores.shape[1]
+    blocks = -(-scores.shape[0] // _PAIR_BLOCK)
+    padding = blocks * _PAIR_BLOCK - scores.shape[0]
+
+    def one_against_rest(column: jax.Array) -> jax.Array:
+        score = scores[:, column]
+        is_positive = mask & (labels == column)
+        is_negative = mask & (labels != column)
+        negatives = jnp.sort(jnp.where(is_negative, score, jnp.inf))
+        below = jnp.searchsorted(negatives, score, side="left")
+        up_to = jnp.minimum(jnp.searchsorted(negatives, score, side="right"), is_negative.sum())
+        pairs = jnp.where(is_positive, below + up_to, 0).astype(jnp.int32)
+        return jnp.pad(pairs, (0, padding)).reshape(blocks, _PAIR_BLOCK).sum(1)
+
+    return jax.lax.map(one_against_rest, jnp.arange(1 if classes == 2 else 0, classes))
+
+
+def summarize(
+    sums: Sums, target_scale: Any = None, target_squares: Any = None, xp: Any = np
+) -> dict[str, Any]:
+    """Turn sums into metrics; what the sums lack is left out.
+
+    Args:
+        sums: From `step.eval_step` over a split: `loss` and `count`, and `confusion`, perhaps
+            `pairs` (classification) or `squared_error` per output (regression).
+        target_scale: (outputs,) unit of each regression output.
+        target_squares: (outputs,) sum of squared deviations of the split's targets from their mean,
+            in the network's unit.
+        xp: `numpy` or `jax.numpy`.
+    """
+    metrics = {"loss": sums["loss"] / sums["count"]}
+    if "hits" in sums:
+        metrics["accuracy"] = sums["hits"] / sums["count"]
+    if "confusion" in sums:
+        metrics |= _classification(sums, xp)
+    if "squared_error" in sums:
+        metrics |= _regression(sums, target_scale, target_squares, xp)
+    return metrics
+
+
+def _classification(sums: Sums, xp: Any) -> dict[str, Any]:
+    confusion = sums["confusion"]
+    hits = xp.diagonal(confusion)
+    actual, predicted = confusion.sum(1), confusion.sum(0)
+    present = (actual + predicted) > 0
+    f1 = xp.where(present, 2 * hits / xp.maximum(actual + predicted, 1), 0)
+    metrics = {"accuracy": hits.sum() / sums["count"], "macro_f1": f1.sum() / present.sum()}
+    if "pairs" in sums:
+        # Products of counts leave int32's range: float32 serves early stopping, float64 the report.
+        actual = actual.astype(xp.float32 if xp is jnp else xp.float64)
+        pairs = sums["pairs"].astype(actual.dtype).sum(1)
+        possible = (actual * (actual.sum() - actual))[-pairs.shape[0] :]
+        area = xp.where(possible > 0, pairs / (2 * xp.maximum(possible, 1)), 0)
+        defined = (possible > 0).sum()
+        metrics["roc_auc"] = xp.where(defined > 0, area.sum() / xp.maximum(defined, 1), xp.nan)
+    return metrics
+
+
+def _regression(sums: Sums, target_scale: Any, target_squares: Any, xp: Any) -> dict[str, Any]:
+    squared_error = sums["squared_error"]
+    mse = (squared_error * target_scale**2).mean() / sums["count"]
+    # As in scikit-learn: the mean over outputs; a constant target gives 1 if hit, else 0.
+    is_constant = target_squares <= 0
+    share = squared_error / xp.where(is_constant, 1, target_squares)
+    r2 = 1 - xp.where(is_constant, xp.where(squared_error > 0, 1, 0), share)
+    return {"mse": mse, "rmse": xp.sqrt(mse), "r2": r2.mean()}

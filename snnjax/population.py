@@ -1,0 +1,188 @@
+"""Members that share one Program, trained together; a single run is a population of one."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from snnjax import training
+from snnjax.arrays import Arrays, to_device
+from snnjax.compilation import compiled
+from snnjax.config.split import Program
+from snnjax.data.dataset import SPLITS, Dataset
+from snnjax.outcomes import Outcome, Report, conclude, report_news
+from snnjax.step import Member, Problem
+from snnjax.training import MemberState
+
+Strategy = Literal["map", "vmap"]
+
+# A chunk is what runs between two looks from the host: about a second of one core, and at most so
+# many epochs.
+_CHUNK_FLOPS = 3e10
+_MAX_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A population at its end: an outcome per member, the state, and how it was done."""
+
+    outcomes: list[Outcome]
+    state: MemberState
+    strategy: dict[str, Any]
+    seconds: float
+    compile_seconds: float
+
+
+def train(
+    program: Program,
+    members: Sequence[Member],
+    data: Dataset,
+    report: Report = lambda record: None,
+    strategy: Strategy | None = None,
+) -> Trained:
+    """Train members to their ends.
+
+    Args:
+        program: What is compiled.
+        members: Their numbers; all with the same keys.
+        data: The data set they share.
+        report: Called for every epoch of every member, while later epochs are being computed.
+        strategy: How members are mapped; None leaves the choice to the backend.
+    """
+    strategy = strategy or ("map" if jax.default_backend() == "cpu" else "vmap")
+    static = (program, problem_of(data), strategy)
+    arrays = to_device(data)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    longest = max(int(member["training.epochs"]) for member in members)
+
+    start, start_seconds = compiled(_start, static, (stacked,))
+    state = start(stacked)
+    length = _chunk_length(state, data)
+    advance, advance_seconds = compiled(
+        _advance, (*static, length), (stacked, state, arrays, jnp.int32(0)), donate=(1,)
+    )
+    padded = _pad_rows(arrays)
+    score, score_seconds = compiled(
+        _score, static, (state, arrays, padded["train"], arrays.counts["train"])
+    )
+
+    began = time.perf_counter()
+    pending = None
+    for until in range(length, longest + length, length):
+        state, news = advance(stacked, state, arrays, jnp.int32(until))
+        # Only now is the chunk before fetched: the device is never idle while the host reads.
+        if pending is not None and report_news(jax.device_get(pending), data, report):
+            break
+        pending = news
+    report_news(jax.device_get(news), data, report)
+    sums = {
+        split: jax.device_get(score(state, arrays, padded[split], arrays.counts[split]))
+        for split in SPLITS
+        if len(data.rows[split])
+    }
+    return Trained(
+        outcomes=conclude(jax.device_get(_summary(state)), sums, data),
+        state=state,
+        strategy={"map": strategy, "population": len(members), "chunk_epochs": length},
+        seconds=time.perf_counter() - began,
+        compile_seconds=start_seconds + advance_seconds + score_seconds,
+    )
+
+
+def problem_of(data: Dataset) -> Problem:
+    """Return what of a data set the program depends on, beside the shapes of its arrays."""
+    return Problem(data.task, data.features.shape[1], data.outputs)
+
+
+def device_description() -> dict[str, Any]:
+    """Describe what the default backend computes on."""
+    devices = jax.devices()
+    return {
+        "platform": devices[0].platform,
+        "kind": devices[0].device_kind,
+        "devices": len(devices),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+    }
+
+
+def _start(program: Program, problem: Problem, strategy: Strategy, members: Member) -> MemberState:
+    return _map(strategy, lambda member: training.start(program, problem, member), members)
+
+
+def _advance(
+    program: Program,
+    problem: Problem,
+    strategy: Strategy,
+    length: int,
+    members: Member,
+    state: MemberState,
+    arrays: Arrays,
+    until: jax.Array,
+) -> tuple[MemberState, dict[str, Any]]:
+    """Train every member to epoch `until`; what the host wants to know comes beside the state."""
+
+    def one(member: Member, before: MemberState) -> tuple[MemberState, dict[str, Any]]:
+        state, records = training.run_epochs(
+            program, problem, length, member, before, arrays, until
+        )
+        return state, _summary(state) | {"first": before.epoch, "records": records}
+
+    return _map(strategy, one, members, state)
+
+
+def _score(
+    program: Program,
+    problem: Problem,
+    strategy: Strategy,
+    state: MemberState,
+    arrays: Arrays,
+    rows: jax.Array,
+    count: jax.Array,
+) -> dict[str, Any]:
+    """Add up a split's sums for the network each member stands for."""
+
+    def one(state: MemberState) -> dict[str, Any]:
+        network = training.chosen_network(program, state)
+        return training.evaluate(program, problem, network, arrays, rows, count, with_pairs=True)
+
+    return _map(strategy, one, state)
+
+
+def _map(strategy: Strategy, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Apply a function of one member along the leading axis of its arguments."""
+    if strategy == "vmap":
+        return jax.vmap(function)(*arguments)
+    return jax.lax.map(lambda arguments: function(*arguments), arguments)
+
+
+def _summary(state: MemberState) -> dict[str, jax.Array]:
+    return {
+        "epoch": state.epoch,
+        "status": state.status,
+        "best_epoch": state.best_epoch,
+        "step": state.train.step,
+    }
+
+
+def _chunk_length(state: MemberState, data: Dataset) -> int:
+    """Choose how many epochs run between two looks from the host: a power of two."""
+    weights = sum(leaf.size for leaf in jax.tree.leaves(state.train.network.params))
+    epoch_flops = 6 * weights * len(data.rows["train"])
+    length = 1
+    while 2 * length * epoch_flops <= _CHUNK_FLOPS and length < _MAX_CHUNK:
+        length *= 2
+    return length
+
+
+def _pad_rows(arrays: Arrays) -> dict[str, jax.Array]:
+    """Give the rows of all splits one length, so that one program scores them all."""
+    longest = max(rows.shape[0] for rows in arrays.rows.values())
+    return {
+        split: jnp.pad(rows, (0, longest - rows.shape[0])) for split, rows in arrays.rows.items()
+    }

@@ -1,0 +1,191 @@
+"""One network, one batch: initial state, training step, evaluation step; nothing is mapped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from snnjax.config.split import Program
+from snnjax.metrics import confusion_matrix
+from snnjax.nn import noise
+from snnjax.nn.mlp import Randomness
+from snnjax.registry import resolve
+
+Member = dict[str, Any]
+Tree = Any
+
+# Streams below a run's seed. Dropout has its own cheap generator; the others are threefry's.
+_INIT_STREAM, SHUFFLE_STREAM = 0, 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the data decide of the program: the task and the sizes of both ends of the network."""
+
+    task: Literal["classification", "regression"]
+    features: int
+    outputs: int
+
+
+class Network(NamedTuple):
+    """The trained part: parameters, and state that is updated without gradients."""
+
+    params: Tree
+    extra: Tree
+
+
+class TrainState(NamedTuple):
+    """Everything a step changes."""
+
+    network: Network
+    opt_state: Tree
+    step: jax.Array
+
+
+class Batch(NamedTuple):
+    """Rows on their way through the network.
+
+    Attributes:
+        inputs: (rows, features) float32, scaled.
+        targets: (rows,) int32 or (rows, outputs) float32.
+        mask: (rows,) bool, False for the padding of a last, shorter batch.
+    """
+
+    inputs: jax.Array
+    targets: jax.Array
+    mask: jax.Array
+
+
+def run_key(member: Member, stream: int) -> jax.Array:
+    """Return the threefry key of one stream of a member's seed."""
+    return jax.random.fold_in(jax.random.key(member["seed"], impl="threefry2x32"), stream)
+
+
+def init_state(program: Program, problem: Problem, member: Member) -> TrainState:
+    """Draw a network and start its optimizer."""
+    build = resolve("model", program.model.name)
+    model = build(program.model, problem.features, problem.outputs, run_key(member, _INIT_STREAM))
+    _, params, extra = _split(model)
+    network = Network(nnx.to_pure_dict(params), nnx.to_pure_dict(extra))
+    opt_state = _optimizer(program, member).init(network.params)
+    return TrainState(network, opt_state, jnp.zeros((), jnp.uint32))
+
+
+def train_step(
+    program: Program, problem: Problem, member: Member, state: TrainState, batch: Batch
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Take one optimizer step on the mean loss of a batch.
+
+    Returns:
+        The new state, and the batch's sums before the step, dropout on.
+    """
+    dropout_key = noise.fold(noise.make_key(member["seed"]), state.step)
+    randomness = Randomness(
+        dropout_key,
+        _value(program.model, "model", member)("dropout"),
+        _value(program.model, "model", member)("input_dropout"),
+    )
+
+    def mean_loss(params: Tree) -> tuple[jax.Array, tuple[dict[str, jax.Array], Tree]]:
+        network = Network(params, state.network.extra)
+        outputs, extra = apply(program, problem, network, batch.inputs, randomness)
+        sums = _batch_sums(problem, outputs, batch)
+        return sums["loss"] / sums["count"], (sums, extra)
+
+    (_, (sums, extra)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(
+        state.network.params
+    )
+    updates, opt_state = _optimizer(program, member).update(
+        gradients, state.opt_state, state.network.params
+    )
+    params = optax.apply_updates(state.network.params, updates)
+    return TrainState(Network(params, extra), opt_state, state.step + 1), sums
+
+
+def eval_step(
+    program: Program, problem: Problem, network: Network, batch: Batch
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """Evaluate a batch without dropout.
+
+    Returns:
+        The batch's sums, and its scores: class probabilities or predictions, (rows, outputs).
+    """
+    outputs, _ = apply(program, problem, network, batch.inputs, None)
+    sums = _batch_sums(problem, outputs, batch)
+    if problem.task == "regression":
+        errors = jnp.where(batch.mask[:, None], outputs - batch.targets, 0)
+        return sums | {"squared_error": (errors**2).sum(0)}, outputs
+    predictions = outputs.argmax(1)
+    counts = confusion_matrix(batch.targets, predictions, batch.mask, problem.outputs)
+    return sums | {"confusion": counts}, jax.nn.softmax(outputs)
+
+
+def apply(
+    program: Program,
+    problem: Problem,
+    network: Network,
+    inputs: jax.Array,
+    randomness: Randomness | None,
+) -> tuple[jax.Array, Tree]:
+    """Run the network: (rows, features) to (rows, outputs) and the updated extra state."""
+    model = nnx.merge(_abstract(program, problem)[0], network.params, network.extra)
+    outputs = model(inputs, randomness)
+    return outputs, nnx.to_pure_dict(_split(model)[2])
+
+
+def parameter_count(program: Program, problem: Problem) -> int:
+    """Count the parameters of a program's network."""
+    return sum(leaf.size for leaf in jax.tree.leaves(_abstract(program, problem)[1]))
+
+
+@lru_cache
+def _abstract(program: Program, problem: Problem) -> tuple[nnx.GraphDef, Tree]:
+    """Return the network's structure and the shapes of its parameters."""
+
+    def build() -> Any:
+        model = resolve("model", program.model.name)
+        return model(program.model, problem.features, problem.outputs, jax.random.key(0))
+
+    graph, params, _ = _split(nnx.eval_shape(build))
+    return graph, params
+
+
+def _split(model: nnx.Module) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
+    """Take a network apart: structure, parameters, everything else."""
+    graph, params, *rest = nnx.split(model, nnx.Param, ...)
+    return graph, params, rest[0]
+
+
+def _optimizer(program: Program, member: Member) -> optax.GradientTransformation:
+    build = resolve("optimizer", program.optimizer.name)
+    return build(program.optimizer, _value(program.optimizer, "optimizer", member))
+
+
+def _value(config: Any, prefix: str, member: Member) -> Callable[[str], Any]:
+    """Look a number up: the member's where members may differ, else the program's constant."""
+
+    def value(name: str) -> Any:
+        key = f"{prefix}.{name}"
+        return member[key] if key in member else getattr(config, name)
+
+    return value
+
+
+def _batch_sums(problem: Problem, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+    """Add up a batch's loss, its valid rows and, for classes, its hits."""
+    count = batch.mask.sum().astype(jnp.float32)
+    if problem.task == "regression":
+        losses = ((outputs - batch.targets) ** 2).mean(1)
+        return {"loss": jnp.where(batch.mask, losses, 0).sum(), "count": count}
+    losses = optax.softmax_cross_entropy_with_integer_labels(outputs, batch.targets)
+    hits = batch.mask & (outputs.argmax(1) == batch.targets)
+    return {
+        "loss": jnp.where(batch.mask, losses, 0).sum(),
+        "count": count,
+        "hits": hits.sum().astype(jnp.float32),
+    }

@@ -1,0 +1,53 @@
+"""Strict JAX for every test, and small data that needs no file."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from snnjax.data.dataset import SPLITS, Dataset
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Keep prepared data of tests out of the user's cache, but share it among them."""
+    if "SNNJAX_CACHE" not in __import__("os").environ:
+        monkeypatch.setenv("SNNJAX_CACHE", str(Path(tmp_path_factory.getbasetemp()) / "cache"))
+
+
+def make_dataset(
+    rows: int = 300,
+    features: int = 12,
+    classes: int = 3,
+    counts: tuple[int, int, int] = (200, 53, 47),
+    seed: int = 0,
+    task: str = "classification",
+) -> Dataset:
+    """Make a data set a small network can learn: targets depend on a random projection."""
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(rows, features)).astype(np.float32)
+    scores = x @ random.normal(size=(features, classes)) + random.normal(size=(rows, classes))
+    targets = scores.argmax(1).astype(np.int32) if task == "classification" else scores
+    order = random.permutation(rows).astype(np.int32)
+    cuts = np.split(order[: sum(counts)], np.cumsum(counts)[:-1])
+    return Dataset(
+        name="made",
+        task=task,
+        features=x,
+        targets=targets if task == "classification" else targets.astype(np.float32),
+        outputs=classes,
+        rows={split: np.sort(cut) for split, cut in zip(SPLITS, cuts, strict=True)},
+        shift=np.zeros(features, np.float32),
+        scale=np.ones(features, np.float32),
+        target_shift=np.zeros(classes),
+        target_scale=np.full(classes, 1.0 if task == "classification" else 2.5),
+        sha256="made",
+    )
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return make_dataset()

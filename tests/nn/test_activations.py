@@ -1,0 +1,70 @@
+"""Values and derivatives of activations against closed forms, float64 differences and PyTorch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from snnjax.nn.activations import ALPHA_01, LAMBDA_01
+from snnjax.registry import ACTIVATIONS, resolve
+
+POINTS = np.concatenate([np.linspace(-6, 6, 241), [-1e-7, 1e-7, -90.0, 90.0]])
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_gradient_equals_differences_in_float64(name):
+    activation = resolve("activation", name)
+    with jax.enable_x64(True):
+        x = jnp.asarray(POINTS[np.abs(POINTS) > 1e-3])
+        gradient = jax.vmap(jax.grad(activation))(x)
+        differences = (activation(x + 1e-6) - activation(x - 1e-6)) / 2e-6
+        np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_shape_and_dtype_are_kept_and_everything_is_finite(name, dtype):
+    activation = resolve("activation", name)
+    x = jnp.asarray(POINTS, dtype)[:, None]
+    y, pull = jax.vjp(activation, x)
+    assert (y.shape, y.dtype) == (x.shape, x.dtype)
+    assert jnp.isfinite(y).all()
+    assert jnp.isfinite(pull(jnp.ones_like(y))[0]).all()
+    np.testing.assert_array_equal(y, jax.jit(activation)(x))
+
+
+@pytest.mark.parametrize(("name", "theirs"), [("selu", "selu"), ("relu", "relu")])
+def test_value_and_gradient_equal_pytorch(name, theirs):
+    torch = pytest.importorskip("torch", reason="PyTorch is an oracle, in the `oracles` extra")
+    x = POINTS.astype(np.float32)
+    tensor = torch.tensor(x, requires_grad=True)
+    expected = getattr(torch.nn.functional, theirs)(tensor)
+    expected.sum().backward()
+    value, pull = jax.vjp(resolve("activation", name), jnp.asarray(x))
+    np.testing.assert_allclose(value, expected.detach().numpy(), rtol=1e-6, atol=3e-7)
+    np.testing.assert_allclose(
+        pull(jnp.ones_like(value))[0], tensor.grad.numpy(), rtol=1e-6, atol=3e-7
+    )
+
+
+def test_selu_has_the_published_constants():
+    assert pytest.approx(1.6732632423543772, abs=1e-15) == ALPHA_01
+    assert pytest.approx(1.0507009873554805, abs=1e-15) == LAMBDA_01
+
+
+def test_selu_maps_standard_normals_to_mean_0_and_variance_1():
+    """Gauss-Hermite quadrature of the fixed point, split at the kink."""
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    moments = np.zeros(2)
+    with jax.enable_x64(True):
+        for low, high in ((-12.0, 0.0), (0.0, 12.0)):
+            x = (high - low) / 2 * nodes + (high + low) / 2
+            density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi) * (high - low) / 2 * weights
+            y = np.asarray(resolve("activation", "selu")(jnp.asarray(x)))
+            moments += [(density * y).sum(), (density * y**2).sum()]
+    np.testing.assert_allclose(moments, [0, 1], atol=1e-12)
+
+
+def test_selu_derivative_at_0_is_that_of_the_exponential_branch():
+    gradient = jax.grad(resolve("activation", "selu"))(0.0)
+    np.testing.assert_allclose(gradient, LAMBDA_01 * ALPHA_01, rtol=1e-6)
