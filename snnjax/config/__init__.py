@@ -1,0 +1,1 @@
+"""The configuration: schema and defaults, strict conversion, the split into Program and Member."""

@@ -27,7 +27,7 @@ def _field(default: Any, role: Role, *, off: Any = _NO_OFF, **bounds: Any) -> An
 
 
 def number(
-    default: float | int | None,
+    default: float | Literal["default"] | None,
     *,
     low: float = -math.inf,
     high: float = math.inf,
@@ -57,7 +57,7 @@ class DataConfig:
     name: str = choice("sklearn_digits", "dataset", role="data")
     root: str | None = option(None, role="run")
     fold: int = number(0, low=0, role="data")
-    validation: Literal["default"] | float = number("default", low=0, below=1, role="data")  # type: ignore[arg-type]
+    validation: Literal["default"] | float = number("default", low=0, below=1, role="data")
     standardize: Literal["standard", "none"] = option("standard", role="data")
 
 
@@ -103,14 +103,16 @@ class TrainingConfig:
 
     epochs: int = number(100, low=1, high=1_000_000)
     batch_size: int = number(128, low=1, role="static")
-    patience: int | None = number(None, low=1, off=None)
-    monitor: Literal["loss", "accuracy", "macro_f1", "roc_auc", "mse", "rmse", "r2"] = option("loss")
+    patience: int | None = number(None, low=1, high=1_000_000, off=None)
+    monitor: Literal["loss", "accuracy", "macro_f1", "roc_auc", "mse", "rmse", "r2"] = option(
+        "loss"
+    )
     restore_best: bool = option(True)
 
 
 @dataclass(frozen=True)
 class WandbConfig:
-    """Weights & Biases: `offline` writes into the run folder and needs neither login nor network."""
+    """Weights & Biases: `offline` writes into the run folder, without login or network."""
 
     mode: Literal["offline", "online", "disabled"] = option("offline", role="run")
     project: str = option("snnjax", role="run")

@@ -1,0 +1,184 @@
+"""The program behind `python -m snnjax.train`: check, hand over to Hydra, account for the runs."""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from snnjax.config.errors import ConfigError
+from snnjax.config.overrides import check_overrides
+
+DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit codes. Of several runs the gravest counts: failed, then refused, then diverged."""
+
+ERROR_FILE = "error.json"
+_INFORMATION = ("help", "hydra_help", "cfg", "info", "shell_completion", "experimental_rerun")
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+@dataclass
+class Session:
+    """What `main` wants to know after Hydra, which returns nothing.
+
+    Attributes:
+        codes: An exit code for every run that did not just succeed in this process.
+        sweep: The folder of a finished multirun.
+        debugging: Whether the user wants tracebacks (HYDRA_FULL_ERROR=1).
+    """
+
+    codes: list[int] = field(default_factory=list)
+    sweep: Path | None = None
+    debugging: bool = False
+
+    def begin(self, debugging: bool) -> None:
+        """Forget what an earlier call left behind."""
+        self.codes, self.sweep, self.debugging = [], None, debugging
+
+
+SESSION = Session()
+
+
+def main() -> int:
+    """Run the command line in `sys.argv` and return the exit code.
+
+    Returns:
+        0 when every run is done, 1 when one failed, 2 for a configuration or data that cannot be
+        used, 3 when training diverged, 130 when interrupted.
+    """
+    SESSION.begin(debugging=os.environ.get(_FULL_ERROR) == "1")
+    try:
+        argv = check_overrides(sys.argv[1:])
+        with _hydra_raising():
+            _launch(argv)
+        return _account()
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        if SESSION.debugging:
+            raise
+        return _complain(*_explain(error))
+
+
+def run_job(cfg: Any) -> float:
+    """Train one composed configuration; a failure is written down and does not stop the others.
+
+    Returns:
+        What a search minimises or maximises; NaN where there is nothing to return.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    if hydra.mode is not None and hydra.mode.name == "MULTIRUN":
+        told = [o for o in hydra.overrides.task if not o.startswith("+sweep=")]
+        print(f"run {hydra.job.num}: {' '.join(told)}", flush=True)
+    try:
+        return _train(cfg, folder)
+    except Exception as error:
+        if SESSION.debugging:
+            raise
+        _write_down(error, folder)
+        return float("nan")
+
+
+@contextmanager
+def _hydra_raising() -> Iterator[None]:
+    """Make Hydra pass exceptions on instead of printing them and leaving."""
+    before = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_FULL_ERROR]
+        else:
+            os.environ[_FULL_ERROR] = before
+
+
+def _train(cfg: Any, folder: Path) -> float:
+    from snnjax.config.strict import from_hydra
+
+    config = from_hydra(cfg)
+    (folder / ERROR_FILE).unlink(missing_ok=True)
+    from snnjax.experiment import run
+
+    result = run(config, folder)
+    if result.status == "diverged":
+        SESSION.codes.append(DIVERGED)
+    return float(result.objective)
+
+
+def _write_down(error: Exception, folder: Path) -> None:
+    """Tell what went wrong now, and leave it in the job's folder for the summary."""
+    message, code = _explain(error)
+    SESSION.codes.append(_complain(message, code))
+    try:
+        text = json.dumps({"message": message, "exit_code": code}, indent=2)
+        (folder / ERROR_FILE).write_text(text + "\n", encoding="utf-8")
+    except OSError:
+        pass  # a full disk, most likely what is being reported
+
+
+def _launch(argv: list[str]) -> None:
+    """Check the configurations that `argv` asks for, then let Hydra run them."""
+    import hydra
+    from hydra._internal.utils import get_args_parser
+
+    from snnjax.config.preflight import PRIMARY, VERSION_BASE, preflight
+    from snnjax.config.sources import folder, register
+
+    register()
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)  # for `package.module:attribute`; `python -m` does so too
+    given = get_args_parser().parse_args(argv)
+    asks = any(getattr(given, name) for name in _INFORMATION)
+    if not (asks or given.config_path or given.config_name):
+        preflight(given.overrides, given.multirun, given.config_dir)
+    sys.argv[1:] = argv
+    hydra.main(str(folder("conf")), PRIMARY, VERSION_BASE)(run_job)()
+
+
+def _account() -> int:
+    """Print the summary of a multirun and return the gravest exit code."""
+    codes = list(SESSION.codes)
+    if SESSION.sweep is not None:
+        from snnjax.summary import print_summary, read_jobs
+
+        jobs = read_jobs(SESSION.sweep)
+        print_summary(jobs, SESSION.sweep)
+        codes += [job.exit_code for job in jobs]  # also of jobs that ran in other processes
+    return next((code for code in (FAILED, REFUSED, DIVERGED) if code in codes), DONE)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Return the message for the user and the exit code; a traceback only for a bug of ours."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from snnjax.data.catalog import DataError
+
+    if isinstance(error, ConfigError | DataError):
+        return str(error), REFUSED
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        from snnjax.config.preflight import summarize
+
+        return summarize(error), REFUSED
+    if isinstance(error, OSError):
+        name, reason = error.filename, error.strerror or str(error)
+        return f"{name}: {reason}" if name else reason, FAILED
+    traceback.print_exception(error)
+    return f"unexpected {type(error).__name__}: {error}", FAILED
+
+
+def _complain(message: str, code: int) -> int:
+    for line in message.splitlines() or [""]:
+        print(f"snnjax: error: {line}", file=sys.stderr, flush=True)
+    return code

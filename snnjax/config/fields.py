@@ -1,0 +1,108 @@
+"""The schema as a list of dotted keys, each with its type, its metadata and its default."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
+from typing import Any, cast, get_args, get_type_hints
+
+from snnjax.config.errors import nearest
+
+TAG = "name"
+"""The field by which one dataclass of a union, such as an optimizer, is told from the others."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One key that holds a value rather than more keys.
+
+    Attributes:
+        path: The dotted key, such as `model.depth`.
+        annotation: Its type as written in the schema.
+        metadata: Role, range and registry, see `snnjax.config.schema`.
+        default: Its value when nobody sets it.
+    """
+
+    path: str
+    annotation: Any
+    metadata: Mapping[str, Any]
+    default: Any
+
+    @property
+    def key(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def role(self) -> str:
+        """What the field is to a run: static, member, data or run."""
+        return str(self.metadata["role"])
+
+
+def sections(annotation: Any) -> tuple[type, ...]:
+    """Return the dataclasses `annotation` admits: several for a union, none for a plain value."""
+    candidates = (annotation, *get_args(annotation))
+    return tuple(c for c in candidates if isinstance(c, type) and is_dataclass(c))
+
+
+def annotations(schema: type) -> Mapping[str, Any]:
+    """Return the resolved type of every field of the dataclass `schema`, in order."""
+    hints = _hints(schema)
+    return {field.name: hints[field.name] for field in fields(schema)}
+
+
+def tags(annotation: Any) -> Mapping[str, type]:
+    """Return the dataclasses of a union by the value of their `name` field."""
+    return {get_args(annotations(schema)[TAG])[0]: schema for schema in sections(annotation)}
+
+
+def own_leaves(schema: type, prefix: str = "") -> Mapping[str, Leaf]:
+    """Return the leaves directly under the dataclass `schema`, by field name."""
+    hints = annotations(schema)
+    return {
+        field.name: Leaf(
+            prefix + field.name, hints[field.name], field.metadata, _default(field.default)
+        )
+        for field in fields(schema)
+        if not sections(hints[field.name])
+    }
+
+
+def leaves(schema: type, prefix: str = "") -> Iterator[Leaf]:
+    """Yield every leaf of `schema`; for a union of sections those of all its members."""
+    yield from own_leaves(schema, prefix).values()
+    for name, annotation in annotations(schema).items():
+        for section in sections(annotation):
+            yield from leaves(section, f"{prefix}{name}.")
+
+
+def values(config: Any, prefix: str = "") -> Iterator[tuple[Leaf, Any]]:
+    """Yield every leaf of the dataclass instance `config` with its value."""
+    for name, leaf in own_leaves(type(config), prefix).items():
+        yield leaf, getattr(config, name)
+    for name, annotation in annotations(type(config)).items():
+        if sections(annotation):
+            yield from values(getattr(config, name), f"{prefix}{name}.")
+
+
+def suggest(schema: type, path: str, siblings: Iterator[str] | tuple[str, ...]) -> str:
+    """Return the key that the unknown key `path` was most likely meant to be.
+
+    A key of that very name in another section comes first, then one of the `siblings` spelt
+    alike, then any key spelt alike.
+    """
+    known = tuple(dict.fromkeys(leaf.path for leaf in leaves(schema)))
+    key = path.rpartition(".")[2]
+    same = [candidate for candidate in known if candidate.rpartition(".")[2] == key]
+    if same and key != TAG:
+        return same[0]
+    last = {candidate.rpartition(".")[2]: candidate for candidate in reversed(known)}
+    return nearest(key, siblings) or last.get(nearest(key, last), "") or nearest(path, known)
+
+
+@cache
+def _hints(schema: Hashable) -> Mapping[str, Any]:
+    return get_type_hints(cast(type, schema))
+
+
+def _default(value: Any) -> Any:
+    return None if value is MISSING else value

@@ -1,0 +1,110 @@
+"""A configuration taken apart: what shapes the program, what is only a number in it, who it is."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
+from typing import Any, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnjax.config.fields import Leaf, annotations, own_leaves, sections, values
+from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
+
+Member: TypeAlias = dict[str, NDArray[Any]]
+"""Scalars by configuration key, such as `optimizer.learning_rate`; stacked in a population."""
+
+_FINGERPRINT_CHARACTERS = 16
+
+
+class InMember(Enum):
+    """The type of `IN_MEMBER`; it takes part in no arithmetic and no order."""
+
+    IN_MEMBER = "in the member"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+IN_MEMBER = InMember.IN_MEMBER
+"""Stands in a Program for a value that each member has for itself."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What decides shapes and traced code: hashable, equal for all members of a population.
+
+    A member field at its `off` value keeps that value here, so that the program can leave the
+    feature out; any other member field holds `IN_MEMBER`.
+    """
+
+    model: ModelConfig
+    optimizer: SgdConfig | NadamConfig
+    training: TrainingConfig
+
+
+def split(config: Config) -> tuple[Program, Member]:
+    """Return the static part of `config` and the numbers of this one run."""
+    program = Program(
+        **{name: _without_member(getattr(config, name)) for name in annotations(Program)}
+    )
+    member = {
+        leaf.path: np.asarray(value, dtype=_dtype(leaf))
+        for leaf, value in values(config)
+        if _is_in_member(leaf, value)
+    }
+    return program, member
+
+
+def fingerprint(config: Config) -> str:
+    """Return 16 hexadecimal digits that identify a run: equal digits, same run.
+
+    Fields of the role `run` do not count, nor does the way a number was written.
+    """
+    identity = {
+        leaf.path: _canonical(leaf, value) for leaf, value in values(config) if leaf.role != "run"
+    }
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Return `config` as nested dictionaries of plain values; `convert` reads them back."""
+    return asdict(config)
+
+
+def _is_in_member(leaf: Leaf, value: Any) -> bool:
+    if leaf.role != "member":
+        return False
+    return "off" not in leaf.metadata or bool(value != leaf.metadata["off"])
+
+
+def _without_member(section: Any) -> Any:
+    hidden: Mapping[str, Any] = {
+        name: IN_MEMBER
+        for name, leaf in own_leaves(type(section)).items()
+        if _is_in_member(leaf, getattr(section, name))
+    }
+    nested = {
+        name: _without_member(getattr(section, name))
+        for name, annotation in annotations(type(section)).items()
+        if sections(annotation)
+    }
+    return replace(section, **hidden, **nested)
+
+
+def _dtype(leaf: Leaf) -> type[np.generic]:
+    """Return float32 for a number, int32 for an integer, uint32 for one beyond int32."""
+    if float in (leaf.annotation, *get_args(leaf.annotation)):
+        return np.float32
+    return np.uint32 if leaf.metadata["high"] > np.iinfo(np.int32).max else np.int32
+
+
+def _canonical(leaf: Leaf, value: Any) -> Any:
+    """Return `value` written one way only: 1 as 1.0 where a float is meant, no negative zero."""
+    is_float = float in (leaf.annotation, *get_args(leaf.annotation))
+    if is_float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) + 0.0
+    return value

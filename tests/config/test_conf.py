@@ -1,0 +1,101 @@
+"""Every YAML file composes and converts; the files are found by listing the folders."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+from snnjax.config.fields import leaves, sections, values
+from snnjax.config.preflight import preflight
+from snnjax.config.schema import Config
+from snnjax.config.sources import ADDED_GROUPS, describe_groups, folder, groups, register
+from snnjax.config.strict import from_hydra
+
+CHOICES = [(group, name) for group, names in groups().items() for name in names]
+FILES = [path for top in ("conf", "sweeps") for path in sorted(folder(top).glob("**/*.yaml"))]
+
+
+def compose_with(*overrides: str) -> DictConfig:
+    register()
+    if not GlobalHydra.instance().is_initialized():
+        initialize_config_dir(str(folder("conf")), version_base="1.3")
+    return compose("config", list(overrides))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _clear() -> Iterator[None]:
+    yield
+    GlobalHydra.instance().clear()
+
+
+def override(group: str, name: str) -> str:
+    return f"{'+' if group in ADDED_GROUPS else ''}{group}={name}"
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids="=".join)
+def test_every_choice_composes_and_converts(choice: tuple[str, str]) -> None:
+    cfg = compose_with(override(*choice))
+    config = from_hydra(cfg)
+    shown = {leaf.path for leaf, _ in values(config)}
+    assert shown == paths_of(OmegaConf.to_container(cfg))  # --cfg job shows every key
+
+
+def paths_of(node: object, prefix: str = "") -> set[str]:
+    if not isinstance(node, dict):
+        return {prefix}
+    return {path for k, v in node.items() for path in paths_of(v, f"{prefix}.{k}" if prefix else k)}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "model", "optimizer"),
+    list(product(groups()["experiment"], groups()["model"], groups()["optimizer"])),
+)
+def test_experiments_go_with_every_model_and_optimizer(
+    experiment: str, model: str, optimizer: str
+) -> None:
+    names = (("experiment", experiment), ("model", model), ("optimizer", optimizer))
+    config = from_hydra(compose_with(*(override(*name) for name in names)))
+    assert config.model.name == model
+
+
+def test_without_arguments_the_defaults_of_the_schema_hold() -> None:
+    assert from_hydra(compose_with()) == Config()
+
+
+@pytest.mark.parametrize("sweep", groups()["sweep"])
+def test_every_job_of_a_sweep_is_valid(sweep: str) -> None:
+    register()
+    GlobalHydra.instance().clear()
+    preflight([f"+sweep={sweep}"])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_files_say_what_they_are_and_set_known_keys(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("#")
+    assert path.parent.name not in ADDED_GROUPS or "@package _global_" in path.read_text()
+
+
+def test_cifar_is_the_keras_study() -> None:
+    config = from_hydra(compose_with("+experiment=cifar"))
+    assert (config.model.depth, config.model.width, config.model.dropout) == (20, 100, 0.0)
+    assert (config.optimizer.name, config.optimizer.learning_rate) == ("nadam", 7e-4)
+    assert (config.training.epochs, config.training.batch_size) == (50, 32)
+    assert (config.data.validation, config.data.standardize) == (0.1, "standard")
+    assert config.training.restore_best
+
+
+def test_help_lists_every_group_and_only_keys_there_are() -> None:
+    listed = describe_groups()
+    assert all(f"  {group} " in listed for group in groups())
+    text = (folder("conf") / "hydra" / "help" / "snnjax.yaml").read_text(encoding="utf-8")
+    known = {leaf.path for leaf in leaves(Config)}
+    sections_known = {path.partition(".")[0] for path in known if "." in path}
+    words = {word.rstrip(",") for word in text.replace("=", " ").split()}
+    dotted = {word for word in words if word.partition(".")[0] in sections_known and "." in word}
+    assert dotted <= known
+    assert len(dotted) >= 5
+    assert sections(Config) == (Config,)

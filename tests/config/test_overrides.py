@@ -1,0 +1,145 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import snnjax
+from snnjax.config.errors import ConfigError
+from snnjax.config.fields import leaves
+from snnjax.config.overrides import check_overrides
+from snnjax.config.schema import Config
+from snnjax.config.sources import ADDED_GROUPS, groups
+
+ROOT = Path(snnjax.__file__).parent.parent
+
+
+@pytest.mark.parametrize("path", sorted({leaf.path for leaf in leaves(Config)}))
+def test_every_key_of_the_schema_passes(path: str) -> None:
+    if path == "optimizer.name":
+        return
+    for token in (f"{path}=1", f"++{path}=[1,2]", f"~{path}", f"{path}=1,2", f"{path}=range(1,3)"):
+        assert check_overrides([token]) == [token]
+    with pytest.raises(ConfigError, match=f"unknown key; allowed: .*; did you mean {path}"):
+        check_overrides([f"{path}x=1"])
+
+
+@pytest.mark.parametrize("group", groups())
+def test_every_choice_of_every_group_passes(group: str) -> None:
+    sweep = f"{group}={','.join(groups()[group])}"
+    plus = "+" if group in ADDED_GROUPS else ""
+    assert check_overrides(["-m", sweep]) == ["-m", plus + sweep]
+    for name in groups()[group]:
+        assert check_overrides([f"{group}={name}"]) == [f"{plus}{group}={name}"]
+        with pytest.raises(ConfigError, match=f"{group}={name}qq: no such choice; allowed: "):
+            check_overrides([f"{group}={name},{name}qq"])
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--cfg", "job", "-m"],
+        ["--help"],
+        ["--info", "searchpath"],
+        ["-p", "model", "seed=1"],
+        ["hydra.run.dir=x", "hydra/launcher=basic", "+hydra.foo=1", "~hydra.callbacks.summary"],
+        ["+experiment=cifar", "model=choice(snn, msra)", "model@other=snn", "model=[snn]"],
+        ["--shell-completion", "install=bash"],
+        [
+            "data.root='a=b, c'",
+            "logging.wandb.group='${data.name}'",
+            "logging.wandb={mode: disabled}",
+        ],
+    ],
+)
+def test_what_is_right_or_hydras_own_is_left_alone(argv: list[str]) -> None:
+    assert check_overrides(argv) == argv
+
+
+TOP = "seed, data, model, optimizer, training, logging, experiment, sweep"
+
+
+@pytest.mark.parametrize(
+    ("token", "line"),
+    [
+        ("+experiments=cifar", f"unknown key; allowed: {TOP}; did you mean experiment=cifar?"),
+        ("experiments=cfar", f"unknown key; allowed: {TOP}; did you mean experiment?"),
+        ("+foo.bar=3", f"unknown key; allowed: {TOP}"),
+        ("epochs=5", f"unknown key; allowed: {TOP}; did you mean training.epochs?"),
+        ("modle.depth=5", f"unknown key; allowed: {TOP}; did you mean model.depth?"),
+        (
+            "model.epochs=5",
+            "unknown key; allowed: name, depth, width, form, activation, init, dropout_kind, "
+            "dropout, input_dropout; did you mean training.epochs?",
+        ),
+        (
+            "optimizer.learning_rat=0.1",
+            "unknown key; allowed: name, learning_rate, momentum, nesterov, b1, b2, eps; "
+            "did you mean optimizer.learning_rate?",
+        ),
+        ("model=sn", "no such choice; allowed: msra, snn; did you mean snn?"),
+        (
+            "optimizer.name=nadam",
+            "is set by choosing the optimizer; allowed: momentum, nadam, sgd; "
+            "did you mean optimizer=nadam?",
+        ),
+        (
+            "model.name=msra",
+            "is set by choosing the model; allowed: msra, snn; did you mean model=msra?",
+        ),
+        ("+model.depth=3", "exists already, to be set without a +; did you mean model.depth?"),
+        ("+model=snn", "has a choice already, to be changed without a +; did you mean model=snn?"),
+        ("quickstart", "not of the form key=value; did you mean experiment=quickstart?"),
+        ("=3", "not of the form key=value"),
+    ],
+)
+def test_the_line_a_user_reads(token: str, line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_overrides([token])
+    assert str(caught.value) == f"{token}: {line}"
+
+
+def test_a_data_set_named_as_a_group_is_pointed_to_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"did you mean data\.name=wine\?"):
+        check_overrides(["data=wine"])
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_overrides(["epochs=1", "seed=2", "model=x", "~modle"])
+    assert [line.partition(":")[0] for line in caught.value.mistakes] == [
+        "epochs=1",
+        "model=x",
+        "~modle",
+    ]
+
+
+@pytest.mark.parametrize("option", ["--config-dir", "-cd", "--config-path"])
+def test_groups_of_ones_own_folder_are_known(tmp_path: Path, option: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("name: snn\n")
+    argv = [option, str(tmp_path), "model=mine"]
+    assert check_overrides(argv) == argv
+    assert check_overrides([f"{option}={tmp_path}", "model=mine"])
+    with pytest.raises(ConfigError, match="model=mine"):
+        check_overrides(["model=mine"])
+
+
+def test_check_is_quick_and_imports_neither_hydra_nor_numpy() -> None:
+    code = (
+        "import sys\nfrom snnjax.config.overrides import check_overrides\n"
+        "check_overrides(['seed=1', 'model=snn', 'experiment=cifar'])\n"
+        "print(*{'hydra', 'omegaconf', 'yaml', 'numpy', 'jax'} & set(sys.modules))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert out.stdout.strip() == ""
+    start = time.perf_counter()
+    check_overrides(["seed=1", "model=snn", "experiment=cifar"])
+    assert time.perf_counter() - start < 0.05
