@@ -1,0 +1,105 @@
+"""`metrics.jsonl`: one line of strict JSON per evaluation, complete up to the last one written."""
+
+import contextlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from snnjax.sinks.base import RESERVED, Evaluation, RunInfo
+
+FILE_NAME = "metrics.jsonl"
+
+
+def to_line(evaluation: Evaluation) -> str:
+    """Write an evaluation as a line: epoch, step, split, then the metrics by name.
+
+    JSON knows neither NaN nor infinity; both become null.
+    """
+    row: dict[str, Any] = {
+        "epoch": evaluation.epoch,
+        "step": evaluation.step,
+        "split": evaluation.split,
+    }
+    for name in sorted(evaluation.metrics):
+        value = float(evaluation.metrics[name])
+        row[name] = value if math.isfinite(value) else None
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def from_line(line: str | bytes) -> Evaluation:
+    """Read a line back; null becomes NaN.
+
+    Raises:
+        ValueError: The line is torn, or is not an evaluation.
+    """
+    row = json.loads(line)
+    if not isinstance(row, dict) or not row.keys() >= RESERVED:
+        raise ValueError(f"not an evaluation: {line[:80]!r}")
+    metrics = {k: math.nan if v is None else v for k, v in row.items() if k not in RESERVED}
+    return Evaluation(row["epoch"], row["step"], row["split"], metrics)
+
+
+def read_evaluations(path: Path) -> list[Evaluation]:
+    """Read a whole `metrics.jsonl`; a last line torn by a killed run is left out.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: A line before the last one is not an evaluation.
+    """
+    lines = path.read_bytes().splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    return [from_line(line) for line in lines]
+
+
+class MetricsFile:
+    """The sink behind `metrics.jsonl`, the record of a run that the other sinks only mirror.
+
+    Every line reaches the operating system as it is written, so a killed process loses none.
+    A fresh run replaces a stale file; one that goes on from a checkpoint keeps the lines up to
+    it (`earlier`) and drops those after it, which it computes again.
+
+    Raises:
+        OSError: The file cannot be written. This one ends the run: there is no other record.
+    """
+
+    def __init__(self, run: RunInfo) -> None:
+        self.path = run.folder / FILE_NAME
+        self.earlier: list[Evaluation] = []
+        run.folder.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("a+b")
+        self._file.truncate(self._keep(run.start_epoch))
+
+    def write(self, evaluation: Evaluation) -> None:
+        """Append a line."""
+        try:
+            self._file.write(to_line(evaluation).encode())
+            self._file.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):  # what did not fit would be tried, and fail, again
+                self._file.close()
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Do nothing: the result has a file of its own."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _keep(self, start_epoch: int) -> int:
+        """Collect the leading whole lines up to `start_epoch` and return their length in bytes."""
+        length = 0
+        self._file.seek(0)
+        for line in self._file if start_epoch else ():
+            try:
+                evaluation = from_line(line)
+            except ValueError:
+                break
+            if evaluation.epoch > start_epoch or not line.endswith(b"\n"):
+                break
+            self.earlier.append(evaluation)
+            length += len(line)
+        return length
