@@ -16,6 +16,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
@@ -106,7 +107,7 @@ def prepare_torch(case: Case, data) -> Callable[[int], None]:
     torch.set_num_threads(1)
     layers: list[torch.nn.Module] = []
     widths = [data.features.shape[1], *[case.width] * case.depth]
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         linear = torch.nn.Linear(fan_in, fan_out)
         torch.nn.init.normal_(linear.weight, std=fan_in**-0.5)
         torch.nn.init.zeros_(linear.bias)
@@ -156,14 +157,8 @@ def measure(case: Case, turns: int, seconds: float) -> dict:
         speeds["snnjax"].append(samples_per_second(ours, epochs["snnjax"], rows))
         speeds["torch"].append(samples_per_second(theirs, epochs["torch"], rows))
     ratios = [a / b for a, b in zip(speeds["snnjax"], speeds["torch"], strict=True)]
-    flops = 6 * sum(
-        a * b
-        for a, b in zip(
-            [data.features.shape[1], *[case.width] * case.depth],
-            [*[case.width] * case.depth, data.outputs],
-            strict=True,
-        )
-    )
+    widths = [data.features.shape[1], *[case.width] * case.depth, data.outputs]
+    flops = 6 * sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
     return {
         "case": case.name,
         "turns": turns,

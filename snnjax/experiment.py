@@ -1,5 +1,6 @@
 """One run from configuration to result: the one place that wires data, network, training, sinks."""
 
+import importlib
 import importlib.metadata
 import json
 import math
@@ -56,6 +57,9 @@ def run(config: Config, folder: Path) -> RunResult:
         return RunResult("skipped", _objective(config, earlier["metrics"]))
     data = load(config.data)
     _check_fit(config, data)
+    # JAX is imported only now that nothing can be wrong any more, but before wandb's thread runs:
+    # two threads importing NumPy's extensions at once can break both.
+    importlib.import_module("snnjax.population")
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "config.json", to_dict(config))
     with open_sinks(config.logging, _describe(config, folder, data)) as sinks:
@@ -67,7 +71,6 @@ def run(config: Config, folder: Path) -> RunResult:
 
 
 def _train(config: Config, data: Dataset, sinks: Sinks) -> dict[str, Any]:
-    # Everything that can be wrong with a configuration is known before JAX is imported.
     from snnjax import population
     from snnjax.outcomes import EpochRecord
     from snnjax.step import parameter_count

@@ -84,27 +84,34 @@ def train_step(
     Returns:
         The new state, and the batch's sums before the step, dropout on.
     """
-    dropout_key = noise.fold(noise.make_key(member["seed"]), state.step)
+    value = _value(program.model, "model", member)
     randomness = Randomness(
-        dropout_key,
-        _value(program.model, "model", member)("dropout"),
-        _value(program.model, "model", member)("input_dropout"),
+        key=noise.fold(noise.make_key(member["seed"]), state.step),
+        dropout=value("dropout"),
+        input_dropout=value("input_dropout"),
     )
-
-    def mean_loss(params: Tree) -> tuple[jax.Array, tuple[dict[str, jax.Array], Tree]]:
-        network = Network(params, state.network.extra)
-        outputs, extra = apply(program, problem, network, batch.inputs, randomness)
-        sums = _batch_sums(problem, outputs, batch)
-        return sums["loss"] / sums["count"], (sums, extra)
-
-    (_, (sums, extra)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(
-        state.network.params
+    (_, (sums, extra)), gradients = jax.value_and_grad(mean_loss, argnums=2, has_aux=True)(
+        program, problem, state.network.params, state.network.extra, batch, randomness
     )
     updates, opt_state = _optimizer(program, member).update(
         gradients, state.opt_state, state.network.params
     )
     params = optax.apply_updates(state.network.params, updates)
     return TrainState(Network(params, extra), opt_state, state.step + 1), sums
+
+
+def mean_loss(
+    program: Program,
+    problem: Problem,
+    params: Tree,
+    extra: Tree,
+    batch: Batch,
+    randomness: Randomness | None,
+) -> tuple[jax.Array, tuple[dict[str, jax.Array], Tree]]:
+    """Return the mean loss over a batch's valid rows, and beside it its sums and extra state."""
+    outputs, extra = apply(program, problem, Network(params, extra), batch.inputs, randomness)
+    sums = _batch_sums(problem, outputs, batch)
+    return sums["loss"] / sums["count"], (sums, extra)
 
 
 def eval_step(

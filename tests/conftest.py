@@ -1,5 +1,6 @@
 """Strict JAX for every test, and small data that needs no file."""
 
+import os
 from pathlib import Path
 
 import jax
@@ -14,7 +15,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     """Keep prepared data of tests out of the user's cache, but share it among them."""
-    if "SNNJAX_CACHE" not in __import__("os").environ:
+    if "SNNJAX_CACHE" not in os.environ:
         monkeypatch.setenv("SNNJAX_CACHE", str(Path(tmp_path_factory.getbasetemp()) / "cache"))
 
 

@@ -74,10 +74,11 @@ def test_words_are_uniform_and_serially_independent(seed):
         assert stats.chisquare(np.bincount(cells.astype(int), minlength=4096)).pvalue > 1e-4
 
 
-NEIGHBOURS = list(itertools.combinations(
-    [(0, 0, 1), (0, 0, 2), (0, 1, 1), (0, 1, 2), (1, 0, 1), (1, 1, 2), (2**31, 0, 1), (0, 2**16, 1)],
-    2,
-))  # fmt: skip
+STREAMS = (  # seed, step, layer
+    *((0, 0, 1), (0, 0, 2), (0, 1, 1), (0, 1, 2)),
+    *((1, 0, 1), (1, 1, 2), (2**31, 0, 1), (0, 2**16, 1)),
+)
+NEIGHBOURS = list(itertools.combinations(STREAMS, 2))
 
 
 @pytest.mark.parametrize(("one", "other"), NEIGHBOURS)

@@ -1,0 +1,87 @@
+"""The multilayer perceptron: shapes, forms, randomness only in training, self-normalisation."""
+
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from snnjax.config.schema import ModelConfig
+from snnjax.nn import noise
+from snnjax.nn.mlp import MLP, Randomness, hidden_widths
+
+
+def build(features=20, outputs=5, seed=0, **keywords) -> MLP:
+    return MLP(ModelConfig(**keywords), features, outputs, jax.random.key(seed))
+
+
+def randomness(dropout=0.0, input_dropout=0.0, step=0) -> Randomness:
+    return Randomness(noise.fold(noise.make_key(np.uint32(0)), step), dropout, input_dropout)
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "outputs", "expected"),
+    [
+        (3, 1000, 1, (1000, 100, 10)),
+        (2, 64, 4, (64, 16)),
+        (4, 256, 16, (256, 128, 64, 32)),
+        (1, 50, 3, (50,)),
+        (2, 4, 9, (4, 6)),
+    ],
+)
+def test_conic_widths_are_geometric_from_the_first_layer_to_the_output(
+    depth, width, outputs, expected
+):
+    config = ModelConfig(depth=depth, width=width, form="conic")
+    assert hidden_widths(config, outputs) == expected
+
+
+@pytest.mark.parametrize("form", ["rectangular", "conic"])
+def test_layers_have_the_widths_of_the_form(form):
+    model = build(depth=4, width=32, form=form)
+    widths = (20, *hidden_widths(ModelConfig(depth=4, width=32, form=form), 5), 5)
+    layers = [*model.hidden, model.output]
+    assert [layer.kernel.shape for layer in layers] == list(pairwise(widths))
+    assert all(not layer.bias[...].any() for layer in layers)
+    assert model(jnp.ones((7, 20))).shape == (7, 5)
+
+
+def test_evaluation_has_no_randomness_and_rate_0_changes_nothing():
+    model, x = build(depth=3, width=16), jax.random.normal(jax.random.key(1), (9, 20))
+    np.testing.assert_array_equal(model(x), model(x, randomness(0.0, 0.0)))
+    np.testing.assert_allclose(model(x), model(x, randomness(jnp.float32(0))), rtol=1e-6)
+
+
+@pytest.mark.parametrize("rates", [{"dropout": 0.3}, {"input_dropout": 0.3}])
+def test_dropout_differs_between_steps_and_repeats_within_one(rates):
+    model, x = build(depth=3, width=16), jax.random.normal(jax.random.key(1), (9, 20))
+    first = model(x, randomness(**rates, step=1))
+    np.testing.assert_array_equal(first, model(x, randomness(**rates, step=1)))
+    assert not np.array_equal(first, model(x, randomness(**rates, step=2)))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.05, 0.1])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_32_selu_layers_keep_mean_and_variance(dropout, seed):
+    """Each layer's moments over 2,000 inputs stay in the interval of the paper's Theorem 1.
+
+    One network's moments wander by the randomness of its weights, about 1/sqrt(width).
+    """
+    model = build(features=256, outputs=2, depth=32, width=256, seed=seed)
+    x = jax.random.normal(jax.random.key(100 + seed), (2000, 256))
+    draws = randomness(dropout)
+    for layer, linear in enumerate(model.hidden, start=1):
+        x = model.activation(linear(x))
+        x = model.dropout(x, dropout, noise.fold(draws.key, layer)) if dropout else x
+        assert abs(float(x.mean())) < 0.1, layer
+        assert 0.8 < float(x.var()) < 1.5, layer
+
+
+def test_the_same_depth_with_small_weights_loses_its_signal():
+    """The counterexample: half the variance, and 32 layers leave next to nothing."""
+    model = build(features=256, depth=32, width=256)
+    x = jax.random.normal(jax.random.key(1), (500, 256))
+    for linear in model.hidden:
+        x = model.activation(x @ (linear.kernel[...] * 0.5**0.5))
+    assert float(x.var()) < 0.01

@@ -1,0 +1,158 @@
+"""One step: loss, gradients and SGD trajectories equal PyTorch's on copied weights."""
+
+import copy
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import make_dataset
+
+from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig
+from snnjax.config.split import split
+from snnjax.step import (
+    Batch,
+    Problem,
+    apply,
+    eval_step,
+    init_state,
+    mean_loss,
+    parameter_count,
+    train_step,
+)
+
+CASES = {
+    "snn": {"activation": "selu", "init": "lecun_normal"},
+    "msra": {"activation": "relu", "init": "he_normal"},
+}
+
+
+def make(task="classification", optimizer=None, mask=None, **model):
+    config = Config(
+        model=ModelConfig(**{"depth": 8, "width": 32, "dropout": 0.0} | model),
+        optimizer=optimizer or SgdConfig(learning_rate=0.05),
+    )
+    data = make_dataset(64, 12, 3, (64, 0, 0), task=task)
+    program, member = split(config)
+    problem = Problem(task, 12, 3)
+    mask = np.ones(64, bool) if mask is None else mask
+    batch = Batch(jnp.asarray(data.features), jnp.asarray(data.targets), jnp.asarray(mask))
+    return program, problem, member, init_state(program, problem, member), batch
+
+
+def torch_twin(torch, params, activation):
+    """Build the same network in PyTorch with copied weights."""
+    layers = []
+    for layer in [*(params["hidden"][i] for i in range(len(params["hidden"]))), params["output"]]:
+        linear = torch.nn.Linear(*layer["kernel"].shape)
+        linear.weight.data = torch.tensor(np.asarray(layer["kernel"]).T)
+        linear.bias.data = torch.tensor(np.asarray(layer["bias"]))
+        layers += [linear, torch.nn.SELU() if activation == "selu" else torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def torch_loss(torch, task, model, batch):
+    targets, dtype = np.asarray(batch.targets), next(model.parameters()).dtype
+    outputs = model(torch.tensor(np.asarray(batch.inputs), dtype=dtype))
+    if task == "classification":
+        return torch.nn.functional.cross_entropy(outputs, torch.tensor(targets).long())
+    return torch.nn.functional.mse_loss(outputs, torch.tensor(targets, dtype=dtype))
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("depth", [1, 8, 20])
+def test_loss_and_gradients_equal_pytorch(task, name, depth):
+    """To float32 rounding: as close to PyTorch's float64 gradients as its own float32 ones are.
+
+    The factor 4 allows for another order of summation, 1e-6 for gradients PyTorch hits exactly.
+    """
+    torch = pytest.importorskip("torch", reason="PyTorch is an oracle, in the `oracles` extra")
+    program, problem, _, state, batch = make(task, depth=depth, **CASES[name])
+    params, extra = state.network
+    twin = torch_twin(torch, params, CASES[name]["activation"])
+    exact = copy.deepcopy(twin).double()
+    losses = [torch_loss(torch, task, model, batch) for model in (twin, exact)]
+    for loss in losses:
+        loss.backward()
+    gradient = jax.jit(jax.value_and_grad(mean_loss, 2, has_aux=True), static_argnums=(0, 1))
+    (loss, _), gradients = gradient(program, problem, params, extra, batch, None)
+    assert float(loss) == pytest.approx(losses[1].item(), rel=1e-6)
+    for ours, theirs, wanted in zip(
+        flat(gradients), torch_gradients(torch, twin), torch_gradients(torch, exact), strict=True
+    ):
+        size = np.abs(wanted).max()
+        error = np.abs(ours - wanted).max() / size
+        assert error <= max(4 * np.abs(theirs - wanted).max() / size, 1e-6)
+
+
+def flat(params):
+    layers = [*(params["hidden"][i] for i in range(len(params["hidden"]))), params["output"]]
+    return [np.asarray(layer[name], np.float64) for layer in layers for name in ("kernel", "bias")]
+
+
+def torch_gradients(torch, model):
+    linears = [layer for layer in model if isinstance(layer, torch.nn.Linear)]
+    pairs = [(linear.weight.grad.T, linear.bias.grad) for linear in linears]
+    return [tensor.double().numpy() for pair in pairs for tensor in pair]
+
+
+@pytest.mark.parametrize(
+    ("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)], ids=str
+)
+def test_fifty_sgd_steps_equal_pytorch(momentum, nesterov):
+    torch = pytest.importorskip("torch", reason="PyTorch is an oracle, in the `oracles` extra")
+    optimizer = SgdConfig(learning_rate=0.02, momentum=momentum, nesterov=nesterov)
+    program, problem, member, state, batch = make(optimizer=optimizer, depth=3)
+    twin = torch_twin(torch, state.network.params, "selu")
+    theirs = torch.optim.SGD(twin.parameters(), 0.02, momentum=momentum, nesterov=nesterov)
+    step = jax.jit(train_step, static_argnums=(0, 1))
+    for _ in range(50):
+        theirs.zero_grad()
+        loss = torch_loss(torch, "classification", twin, batch)
+        loss.backward()
+        theirs.step()
+        state, sums = step(program, problem, member, state, batch)
+        np.testing.assert_allclose(sums["loss"] / sums["count"], loss.item(), rtol=2e-4)
+
+
+def test_nadam_equals_its_formula():
+    """Dozat 2016 with constant momentum, written out in float64 on the same gradients."""
+    config = NadamConfig(learning_rate=1e-3)
+    program, problem, member, state, batch = make(optimizer=config, depth=2)
+    gradient = jax.jit(jax.grad(mean_loss, 2, has_aux=True), static_argnums=(0, 1))
+    step = jax.jit(train_step, static_argnums=(0, 1))
+    first = second = 0.0
+    for t in range(1, 21):
+        before = np.concatenate([leaf.ravel() for leaf in flat(state.network.params)])
+        gradients, _ = gradient(program, problem, *state.network, batch, None)
+        g = np.concatenate([leaf.ravel() for leaf in flat(gradients)])
+        first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g**2
+        ahead = 0.9 * first / (1 - 0.9 ** (t + 1)) + 0.1 * g / (1 - 0.9**t)
+        expected = before - 1e-3 * ahead / (np.sqrt(second / (1 - 0.999**t)) + 1e-7)
+        state, _ = step(program, problem, member, state, batch)
+        ours = np.concatenate([leaf.ravel() for leaf in flat(state.network.params)])
+        # Rounded at the size of the weights; a step is 1e-3.
+        np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_masked_rows_take_no_part():
+    mask = np.arange(64) < 40
+    program, problem, member, state, batch = make(mask=mask)
+    part = Batch(*(leaf[:40] for leaf in batch))
+    new, sums = train_step(program, problem, member, state, batch)
+    new_part, sums_part = train_step(program, problem, member, state, part)
+    assert float(sums["count"]) == 40
+    np.testing.assert_allclose(sums["loss"], sums_part["loss"], rtol=1e-6)
+    for a, b in zip(jax.tree.leaves(new.network), jax.tree.leaves(new_part.network), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_scores_are_probabilities_and_parameters_are_counted():
+    program, problem, _, state, batch = make()
+    _, scores = eval_step(program, problem, state.network, batch)
+    np.testing.assert_allclose(scores.sum(1), 1, rtol=1e-5)
+    logits, _ = apply(program, problem, state.network, batch.inputs, None)
+    np.testing.assert_array_equal(scores.argmax(1), logits.argmax(1))
+    sizes = [leaf.size for leaf in jax.tree.leaves(state.network.params)]
+    assert parameter_count(program, problem) == sum(sizes) == (12 + 1) * 32 + 7 * 33 * 32 + 33 * 3

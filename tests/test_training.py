@@ -1,0 +1,197 @@
+"""Epochs on the device against plain loops: order, partial batches, early stopping, divergence."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import make_dataset
+from sklearn import metrics as sklearn
+
+from snnjax import population, training
+from snnjax.arrays import to_device
+from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
+from snnjax.config.split import split
+from snnjax.step import Batch, apply, train_step
+
+MODEL = ModelConfig(depth=3, width=16, dropout=0.1)
+
+
+def make(model=MODEL, optimizer=None, data=None, seed=0, **keywords):
+    config = Config(
+        seed=seed,
+        model=model,
+        optimizer=optimizer or SgdConfig(learning_rate=0.05),
+        training=TrainingConfig(**{"epochs": 5, "batch_size": 32} | keywords),
+    )
+    data = data or make_dataset()
+    program, member = split(config)
+    return program, population.problem_of(data), member, data
+
+
+def train(*arguments, **keywords):
+    program, _, member, data = make(*arguments, **keywords)
+    records = []
+    trained = population.train(program, [member], data, records.append)
+    return trained, trained.outcomes[0], records
+
+
+def assert_same(one, other, **tolerance):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        if tolerance:
+            np.testing.assert_allclose(a, b, **tolerance)
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [SgdConfig(momentum=0.9), NadamConfig()], ids=lambda o: o.name
+)
+def test_an_epoch_equals_a_loop_of_steps(optimizer):
+    """200 rows in batches of 32: six whole ones and one of 8, each row exactly once."""
+    program, problem, member, data = make(optimizer=optimizer)
+    arrays = to_device(data)
+    state = training.start(program, problem, member)
+    order = np.asarray(
+        training._permutation(member, state.epoch, arrays.rows["train"], arrays.counts["train"])
+    )
+    assert sorted(order) == list(data.rows["train"])
+    looped, losses = state.train, 0.0
+    step = jax.jit(train_step, static_argnums=(0, 1))
+    for start in range(0, len(order), 32):
+        rows = order[start : start + 32]
+        batch = Batch(data.features[rows], data.targets[rows], np.ones(len(rows), bool))
+        looped, sums = step(program, problem, member, looped, batch)
+        losses += float(sums["loss"])
+    scanned, record = jax.jit(training.run_epoch, static_argnums=(0, 1))(
+        program, problem, member, state, arrays
+    )
+    # The whole batches draw the same masks; the short one draws a prefix of them.
+    assert_same(scanned.train.network, looped.network, rtol=2e-5, atol=1e-6)
+    assert int(scanned.train.step) == 7
+    np.testing.assert_allclose(record["train"]["loss"], losses, rtol=1e-5)
+    assert int(record["train"]["count"]) == 200
+
+
+def test_every_epoch_has_another_order_and_padding_stays_behind():
+    _, _, member, data = make()
+    rows = jnp.pad(jnp.asarray(data.rows["train"]), (0, 56), constant_values=-1)
+    orders = [
+        np.asarray(training._permutation(member, jnp.int32(epoch), rows, jnp.int32(200)))
+        for epoch in range(3)
+    ]
+    for order in orders:
+        assert sorted(order[:200]) == list(data.rows["train"])
+        assert (order[200:] == -1).all()
+    assert not np.array_equal(orders[0], orders[1])
+
+
+@pytest.mark.parametrize("counts", [(200, 1, 47), (150, 53, 97), (10, 289, 1)])
+def test_evaluation_is_exact_over_the_whole_split(counts, monkeypatch):
+    """Against scikit-learn on the network's own outputs, with batches that do not divide."""
+    monkeypatch.setattr(training, "_EVAL_ROWS", 16)
+    data = make_dataset(counts=counts)
+    program, problem, *_ = make(data=data)
+    trained, outcome, _ = train(data=data, epochs=3)
+    network = jax.tree.map(lambda leaf: leaf[0], trained.state.best)
+    for split_name, rows in data.rows.items():
+        logits = apply(program, problem, network, jnp.asarray(data.features[rows]), None)[0]
+        labels, ours = data.targets[rows], outcome.metrics[split_name]
+        log_probabilities = np.asarray(jax.nn.log_softmax(logits), np.float64)
+        expected_loss = -log_probabilities[np.arange(len(rows)), labels].mean()
+        predictions = np.asarray(logits).argmax(1)
+        assert ours["loss"] == pytest.approx(expected_loss, rel=2e-6)
+        assert ours["accuracy"] == pytest.approx(sklearn.accuracy_score(labels, predictions))
+        f1 = sklearn.f1_score(labels, predictions, average="macro")
+        assert ours["macro_f1"] == pytest.approx(f1)
+        if len(np.unique(labels)) == 3:
+            scores = np.asarray(jax.nn.softmax(logits))
+            areas = [sklearn.roc_auc_score(labels == c, scores[:, c]) for c in range(3)]
+            assert ours["roc_auc"] == pytest.approx(np.mean(areas), abs=1e-6)
+
+
+def test_regression_metrics_are_in_the_targets_own_unit():
+    data = make_dataset(task="regression")
+    program, problem, _, _ = make(data=data)
+    trained, outcome, _ = train(data=data, epochs=8, monitor="rmse")
+    network = jax.tree.map(lambda leaf: leaf[0], trained.state.best)
+    rows = data.rows["test"]
+    predicted = np.asarray(apply(program, problem, network, data.features[rows], None)[0])
+    ours = outcome.metrics["test"]
+    mse = sklearn.mean_squared_error(data.targets[rows] * 2.5, predicted * 2.5)
+    assert ours["mse"] == pytest.approx(mse, rel=1e-5)
+    assert ours["rmse"] == pytest.approx(np.sqrt(mse), rel=1e-5)
+    assert ours["r2"] == pytest.approx(sklearn.r2_score(data.targets[rows], predicted), rel=1e-4)
+    assert ours["loss"] == pytest.approx(mse / 2.5**2, rel=1e-5)
+
+
+@pytest.mark.parametrize("monitor", ["loss", "accuracy", "roc_auc"])
+@pytest.mark.parametrize("patience", [1, 4])
+def test_early_stopping_follows_its_definition(monitor, patience):
+    """Recomputed from the recorded curve: first best epoch, then `patience` epochs without gain."""
+    optimizer = NadamConfig(learning_rate=0.01)
+    _, full, records = train(optimizer=optimizer, epochs=60, monitor=monitor)
+    curve = np.array([r.metrics["validation"][monitor] for r in records])
+    curve = curve if monitor == "loss" else -curve
+    best, last = 0, len(curve) - 1
+    for epoch in range(len(curve)):
+        if curve[epoch] < curve[best]:
+            best = epoch
+        if epoch - best >= patience:
+            last = epoch
+            break
+    assert last < len(curve) - 1, "the case must stop early to test anything"
+    _, outcome, short = train(optimizer=optimizer, epochs=60, monitor=monitor, patience=patience)
+    assert (outcome.best_epoch, outcome.epochs, len(short)) == (best + 1, last + 1, last + 1)
+    # The restored network is the best epoch's, not the last one's.
+    recorded = short[best].metrics["validation"]["loss"]
+    assert outcome.metrics["validation"]["loss"] == pytest.approx(recorded, rel=1e-6)
+    assert full.epochs == 60
+
+
+def test_without_restoring_the_last_network_is_scored():
+    keywords = {"optimizer": NadamConfig(learning_rate=0.01), "epochs": 40}
+    _, outcome, records = train(**keywords, restore_best=False)
+    last = records[-1].metrics["validation"]["loss"]
+    assert outcome.metrics["validation"]["loss"] == pytest.approx(last, rel=1e-6)
+    assert outcome.best_epoch < 40
+
+
+def test_without_validation_rows_the_last_epoch_stands_for_the_run():
+    data = make_dataset(counts=(200, 0, 47))
+    trained, outcome, records = train(data=data)
+    assert outcome.best_epoch == outcome.epochs == 5
+    assert set(outcome.metrics) == {"train", "test"}
+    assert_same(trained.state.best, trained.state.train.network)
+    assert all(set(record.metrics) == {"train"} for record in records)
+
+
+def test_divergence_stops_the_run_and_names_the_epoch():
+    _, outcome, records = train(optimizer=SgdConfig(learning_rate=1e4), epochs=30)
+    assert outcome.status == "diverged"
+    assert outcome.epochs == len(records) < 30
+    assert not np.isfinite(records[-1].metrics["validation"]["loss"])
+    healthy = [np.isfinite(r.metrics["validation"]["loss"]) for r in records[:-1]]
+    assert all(healthy)
+    assert bool(outcome.metrics) == bool(healthy)
+
+
+def test_same_seed_same_bits_other_seed_other_numbers():
+    first, _, records = train(seed=3)
+    again, _, records_again = train(seed=3)
+    other, _, _ = train(seed=4)
+    assert_same(first.state, again.state)
+    assert records == records_again
+    assert not np.array_equal(
+        first.state.train.network.params["output"]["kernel"],
+        other.state.train.network.params["output"]["kernel"],
+    )
+
+
+@pytest.mark.parametrize("length", [1, 2, 8])
+def test_chunks_of_any_length_give_the_same_bits(length, monkeypatch):
+    whole, _, records = train(epochs=11, patience=4)
+    monkeypatch.setattr(population, "_MAX_CHUNK", length)
+    chunked, _, chunked_records = train(epochs=11, patience=4)
+    assert chunked.strategy["chunk_epochs"] == length
+    assert_same(whole.state, chunked.state)
+    assert records == chunked_records
