@@ -110,16 +110,19 @@ def _earlier_result(config: Config, folder: Path) -> dict[str, Any] | None:
     """Return the result that the folder holds of this very run.
 
     Raises:
-        ConfigError: It holds the result of another run.
+        ConfigError: It holds the result of another run, or something else.
     """
     path = folder / "result.json"
     if not path.exists():
         return None
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path}: not a result of a run ({error}); remove it") from error
     if result.get("fingerprint") != (own := fingerprint(config)):
         raise ConfigError(
-            f"hydra.run.dir={folder}: holds the result of another run (fingerprint "
-            f"{result.get('fingerprint')}, this one has {own}); choose another folder"
+            f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
+            f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
         )
     return result
 

@@ -1,0 +1,101 @@
+"""The architecture's direction, read from the import statements, and what may not be imported."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "snnjax"
+
+# From the top down: a module may import from its own folder and from lower layers.
+LAYERS = (
+    ("train", "callback"),
+    ("app",),
+    ("summary", "experiment"),
+    ("population",),
+    ("outcomes", "compilation"),
+    ("training",),
+    ("arrays", "step"),
+    ("metrics", "nn", "optim", "sinks"),
+    ("data",),
+    ("config",),
+    ("registry", "metric_names"),
+)
+# Names are checked against the catalog, which imports nothing but the standard library.
+ALLOWED_UPWARD = {("config", "data.catalog")}
+NUMPY_ONLY = ("config", "data", "sinks", "summary", "app", "train", "callback", "registry")
+
+
+def top(module: str) -> str:
+    return module.split(".")[0]
+
+
+def imports() -> list[tuple[str, str]]:
+    """List (importing module, imported module) inside the package, lazy imports included."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        module = ".".join(part for part in parts if part != "__init__")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "snnjax":
+                found += [(module, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("snnjax."):
+                source = node.module.removeprefix("snnjax.")
+                if (PACKAGE / source).is_dir():
+                    found += [(module, f"{source}.{alias.name}") for alias in node.names]
+                else:
+                    found.append((module, source))
+    return [(a, b) for a, b in found if a and b != "__version__"]
+
+
+def test_every_module_has_a_layer():
+    known = {name for layer in LAYERS for name in layer}
+    present = {path.stem for path in PACKAGE.glob("*.py")} | {
+        path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
+    assert present - {"__init__"} == known
+
+
+def test_imports_point_downward():
+    height = {name: -number for number, layer in enumerate(LAYERS) for name in layer}
+    upward = [
+        (a, b)
+        for a, b in imports()
+        if top(a) != top(b)
+        and height[top(b)] >= height[top(a)]
+        and (top(a), b) not in ALLOWED_UPWARD
+    ]
+    assert not upward
+
+
+@pytest.mark.parametrize("name", NUMPY_ONLY)
+def test_modules_that_must_not_know_jax_do_not_import_it(name):
+    paths = [PACKAGE / f"{name}.py"] if (PACKAGE / f"{name}.py").exists() else None
+    for path in paths or (PACKAGE / name).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not {top(n) for n in names} & {"jax", "flax", "optax"}, path
+
+
+def test_oracles_are_never_imported_by_the_package():
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text()
+        assert "import torch" not in text, path
+        assert "import keras" not in text, path
+
+
+def test_loading_data_does_not_import_jax():
+    code = (  # in a process of its own: here JAX is imported already
+        "import sys\n"
+        "from snnjax.config.schema import DataConfig\n"
+        "from snnjax.data.load import load\n"
+        "load(DataConfig(name='sklearn_wine'))\n"
+        "sys.exit('jax' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
