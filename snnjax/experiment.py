@@ -20,6 +20,7 @@ from snnjax.config.schema import Config
 from snnjax.config.split import fingerprint, split, to_dict
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.data.load import load
+from snnjax.registry import resolve
 from snnjax.sinks import Evaluation, RunInfo, Sinks, open_sinks
 
 _PACKAGES = ("jax", "flax", "optax", "numpy")
@@ -60,6 +61,7 @@ def run(config: Config, folder: Path) -> RunResult:
     # JAX is imported only now that nothing can be wrong any more, but before wandb's thread runs:
     # two threads importing NumPy's extensions at once can break both.
     importlib.import_module("snnjax.population")
+    _check_names(config)
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "config.json", to_dict(config))
     with open_sinks(config.logging, _describe(config, folder, data)) as sinks:
@@ -151,6 +153,25 @@ def _check_fit(config: Config, data: Dataset) -> None:
             "training.monitor=roc_auc: the validation rows hold a single class, so there is no "
             f"curve; allowed: {', '.join(name for name in allowed if name != monitor)}"
         )
+
+
+def _check_names(config: Config) -> None:
+    """Refuse a `package.module:attribute` that cannot be imported.
+
+    Raises:
+        ConfigError: Naming the key and what is the matter.
+    """
+    model = config.model
+    for key, kind, name in (
+        ("name", "model", model.name),
+        ("activation", "activation", model.activation),
+        ("init", "initializer", model.init),
+        ("dropout_kind", "dropout", model.dropout_kind),
+    ):
+        try:
+            resolve(kind, name)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"model.{key}={name}: {error}") from error
 
 
 def _describe(config: Config, folder: Path, data: Dataset) -> RunInfo:
