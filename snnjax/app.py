@@ -4,14 +4,19 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snnjax.config.errors import ConfigError
 from snnjax.config.overrides import check_overrides
+from snnjax.config.schema import Config
+
+if TYPE_CHECKING:
+    from snnjax.experiment import RunResult
 
 DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes. Of several runs the gravest counts: failed, then refused, then diverged."""
@@ -19,6 +24,7 @@ DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 ERROR_FILE = "error.json"
 _INFORMATION = ("help", "hydra_help", "cfg", "info", "shell_completion", "experimental_rerun")
 _FULL_ERROR = "HYDRA_FULL_ERROR"
+_BUG = "unexpected"  # such an error is ours and is shown with its traceback
 
 
 @dataclass
@@ -64,7 +70,8 @@ def main() -> int:
     except Exception as error:
         if SESSION.debugging:
             raise
-        return _complain(*_explain(error))
+        _complain_once([error])
+        return _explain(error)[1]
 
 
 def run_job(cfg: Any) -> float:
@@ -81,12 +88,62 @@ def run_job(cfg: Any) -> float:
         told = [o for o in hydra.overrides.task if not o.startswith("+sweep=")]
         print(f"run {hydra.job.num}: {' '.join(told)}", flush=True)
     try:
-        return _train(cfg, folder)
+        config = _convert(cfg, folder)
+        from snnjax.experiment import run
+
+        return _settle(run(config, folder), folder)
     except Exception as error:
-        if SESSION.debugging:
-            raise
-        _write_down(error, folder)
-        return float("nan")
+        _complain_once([error])
+        return _settle(error, folder)
+
+
+def run_jobs(jobs: Sequence[tuple[Any, Path]], members: int, workers: int | None) -> list[float]:
+    """Train composed configurations together, each in its folder; what `run_job` does for one.
+
+    Args:
+        jobs: Configurations and their folders.
+        members: Most runs in one population.
+        workers: Populations trained at once; None leaves the number to the machine.
+
+    Raises:
+        ConfigError: Some configurations are invalid, and `sweep.skip_invalid` does not allow that
+            or none is valid. Nothing has been trained.
+    """
+    from snnjax.experiment import Run, RunResult
+    from snnjax.sweep import run_sweep
+
+    ended: dict[int, RunResult | Exception] = {}
+    runs: dict[int, Run] = {}
+    for number, (cfg, folder) in enumerate(jobs):
+        try:
+            runs[number] = Run(_convert(cfg, folder), folder)
+        except ConfigError as error:
+            ended[number] = error
+    if ended and not (runs and all(run.config.sweep.skip_invalid for run in runs.values())):
+        raise ConfigError(_refusal(map(str, ended.values()), len(jobs)))
+    results = run_sweep([*runs.values()], members=members, workers=workers)
+    ended |= dict(zip(runs, results, strict=True))
+    _complain_once(error for error in ended.values() if isinstance(error, Exception))
+    return [_settle(ended[number], folder) for number, (_, folder) in enumerate(jobs)]
+
+
+def _refusal(messages: Iterable[str], jobs: int) -> list[str]:
+    counts = Counter(messages)
+    lines = [f"{message}  ({count} of {jobs} runs)" for message, count in counts.items()]
+    if sum(counts.values()) < jobs:
+        lines.append("nothing was started; sweep.skip_invalid=true trains the other runs")
+    return lines
+
+
+def _complain_once(errors: Iterable[Exception]) -> None:
+    """Print each distinct error once, with the number of runs that it ended."""
+    alike: dict[tuple[str, int], list[Exception]] = {}
+    for error in errors:
+        alike.setdefault(_explain(error), []).append(error)
+    for (message, code), group in alike.items():
+        if message.startswith(_BUG):
+            traceback.print_exception(group[0])
+        _complain(message + (f"  ({len(group)} runs)" if len(group) > 1 else ""), code)
 
 
 @contextmanager
@@ -103,23 +160,30 @@ def _hydra_raising() -> Iterator[None]:
             os.environ[_FULL_ERROR] = before
 
 
-def _train(cfg: Any, folder: Path) -> float:
+def _convert(cfg: Any, folder: Path) -> Config:
     from snnjax.config.strict import from_hydra
 
     config = from_hydra(cfg)
     (folder / ERROR_FILE).unlink(missing_ok=True)
-    from snnjax.experiment import run
+    return config
 
-    result = run(config, folder)
-    if result.status == "diverged":
+
+def _settle(ended: "RunResult | Exception", folder: Path) -> float:
+    """Account for a run that has ended and return its objective."""
+    if isinstance(ended, Exception):
+        if SESSION.debugging:
+            raise ended
+        _write_down(ended, folder)
+        return float("nan")
+    if ended.status == "diverged":
         SESSION.codes.append(DIVERGED)
-    return float(result.objective)
+    return ended.objective
 
 
 def _write_down(error: Exception, folder: Path) -> None:
-    """Tell what went wrong now, and leave it in the job's folder for the summary."""
+    """Leave what went wrong in the job's folder for the summary."""
     message, code = _explain(error)
-    SESSION.codes.append(_complain(message, code))
+    SESSION.codes.append(code)
     try:
         text = json.dumps({"message": message, "exit_code": code}, indent=2)
         (folder / ERROR_FILE).write_text(text + "\n", encoding="utf-8")
@@ -159,7 +223,7 @@ def _account() -> int:
 
 
 def _explain(error: Exception) -> tuple[str, int]:
-    """Return the message for the user and the exit code; a traceback only for a bug of ours."""
+    """Return the message for the user and the exit code."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -174,8 +238,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):
         name, reason = error.filename, error.strerror or str(error)
         return f"{name}: {reason}" if name else reason, FAILED
-    traceback.print_exception(error)
-    return f"unexpected {type(error).__name__}: {error}", FAILED
+    return f"{_BUG} {type(error).__name__}: {error}", FAILED
 
 
 def _complain(message: str, code: int) -> int:

@@ -1,12 +1,17 @@
 """Compiled programs, kept for the life of the process: one per function, statics and shapes."""
 
+import threading
 import time
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Any
 
 import jax
 
-_programs: dict[Hashable, Callable[..., Any]] = {}
+Program = Callable[..., Any]
+
+_programs: dict[Hashable, "Future[Program]"] = {}
+_lock = threading.Lock()
 
 
 def compiled(
@@ -14,8 +19,11 @@ def compiled(
     statics: tuple[Hashable, ...],
     arguments: tuple[Any, ...],
     donate: tuple[int, ...] = (),
-) -> tuple[Callable[..., Any], float]:
+) -> tuple[Program, float]:
     """Compile `function(*statics, *arguments)`, or find it compiled for the same shapes.
+
+    Threads that want the same program at once compile it once; different programs are compiled
+    side by side.
 
     Args:
         function: A pure function of module level.
@@ -24,24 +32,43 @@ def compiled(
         donate: Positions among `arguments` that may be overwritten by the results.
 
     Returns:
-        A callable that takes arguments of the same shapes, and the seconds spent compiling.
+        A callable that takes arguments of the same shapes, and the seconds this call spent
+        compiling or waiting for another thread that was.
     """
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
     identity = (function, statics, donate, shapes, structure)
-    if identity in _programs:
-        return _programs[identity], 0.0
+    with _lock:
+        known = _programs.get(identity)
+        program = known or _programs.setdefault(identity, Future())
+    if known is not None and known.done():
+        return known.result(), 0.0
     began = time.perf_counter()
+    if known is None:
+        try:
+            program.set_result(_compile(function, statics, arguments, donate))
+        except BaseException as error:
+            with _lock:
+                del _programs[identity]
+            program.set_exception(error)
+    return program.result(), time.perf_counter() - began
+
+
+def program_count() -> int:
+    """Count the programs compiled so far in this process."""
+    return len(_programs)
+
+
+def _compile(
+    function: Callable[..., Any],
+    statics: tuple[Hashable, ...],
+    arguments: tuple[Any, ...],
+    donate: tuple[int, ...],
+) -> Program:
     offset = len(statics)
     jitted = jax.jit(
         function,
         static_argnums=tuple(range(offset)),
         donate_argnums=tuple(offset + position for position in donate),
     )
-    _programs[identity] = jitted.lower(*statics, *arguments).compile()
-    return _programs[identity], time.perf_counter() - began
-
-
-def program_count() -> int:
-    """Count the programs compiled so far in this process."""
-    return len(_programs)
+    return jitted.lower(*statics, *arguments).compile()

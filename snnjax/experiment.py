@@ -1,29 +1,36 @@
-"""One run from configuration to result: the one place that wires data, network, training, sinks."""
+"""Runs from configuration to result: the one place that wires data, network, training, sinks."""
 
 import importlib
-import importlib.metadata
-import json
 import math
-import os
-import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-import snnjax
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
-from snnjax.config.split import fingerprint, split, to_dict
+from snnjax.config.split import split
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.data.load import load
+from snnjax.metric_names import BY_TASK
+from snnjax.recorder import Recorder, read_result
 from snnjax.registry import resolve
-from snnjax.sinks import Evaluation, RunInfo, Sinks, open_sinks
 
-_PACKAGES = ("jax", "flax", "optax", "numpy")
+if TYPE_CHECKING:
+    from snnjax.outcomes import EpochRecord
+    from snnjax.population import Trained
+
+
+@dataclass(frozen=True)
+class Run:
+    """One configuration and the folder it reports to."""
+
+    config: Config
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,10 @@ class RunResult:
     objective: float
 
 
+class _AllFailed(Exception):  # noqa: N818  a signal from the report to the training loop
+    """No run of a population can be written any more."""
+
+
 def run(config: Config, folder: Path) -> RunResult:
     """Train one configuration and leave its run folder behind; `result.json` comes last.
 
@@ -52,81 +63,110 @@ def run(config: Config, folder: Path) -> RunResult:
         DataError: The data cannot be read.
         OSError: The folder cannot be written.
     """
-    began = time.perf_counter()
-    if (earlier := _earlier_result(config, folder)) is not None:
+    alone = Run(config, folder)
+    if (earlier := earlier_result(alone)) is not None:
         print(f"{folder}: this run is already done, nothing to do", flush=True)
-        return RunResult("skipped", _objective(config, earlier["metrics"]))
-    data = load(config.data)
-    _check_fit(config, data)
+        return earlier
+    (result,) = run_population([alone])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def run_population(
+    runs: Sequence[Run], on_epoch: Callable[[], None] = lambda: None
+) -> list[RunResult | OSError]:
+    """Train runs of one program on one data set; each leaves its own run folder behind.
+
+    A run whose folder cannot be written fails alone. A run that is alone reports to the console.
+
+    Args:
+        runs: The members.
+        on_epoch: Called after each epoch of each member; what it raises ends the population.
+
+    Returns:
+        For each run its result, or the error it failed with.
+
+    Raises:
+        ConfigError: The configurations do not fit the data.
+        DataError: The data cannot be read.
+    """
+    began = time.perf_counter()
+    data = load(runs[0].config.data)
+    for one in runs:
+        _check_fit(one.config, data)
     # JAX is imported only now that nothing can be wrong any more, but before wandb's thread runs:
     # two threads importing NumPy's extensions at once can break both.
     importlib.import_module("snnjax.population")
-    _check_names(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "config.json", to_dict(config))
-    with open_sinks(config.logging, _describe(config, folder, data)) as sinks:
-        result = _train(config, data, sinks)
-        result["seconds"] = round(time.perf_counter() - began, 3)
-        _write_json(folder / "result.json", result)
-        sinks.finish(result)
-    return RunResult(result["status"], _objective(config, result["metrics"]))
+    _check_names(runs[0].config)
+    alone = len(runs) == 1
+    recorders = [Recorder(one.config, one.folder, data, console=alone) for one in runs]
+    with ExitStack() as stack:
+        for recorder in recorders:
+            recorder.start(stack)
+        writable = [number for number, recorder in enumerate(recorders) if recorder.error is None]
+        results: list[RunResult | OSError] = [
+            recorder.error or RunResult("done", math.nan) for recorder in recorders
+        ]
+        if not writable:
+            return results
+        try:
+            members, heard = zip(*((runs[n], recorders[n]) for n in writable), strict=True)
+            trained = _train(members, data, heard, on_epoch)
+        except _AllFailed:
+            return [recorder.error or OSError("not written") for recorder in recorders]
+        circumstances = _circumstances(trained, time.perf_counter() - began)
+        for number, outcome in zip(writable, trained.outcomes, strict=True):
+            recorders[number].conclude(outcome, circumstances)
+            objective = _objective(runs[number].config, outcome.metrics)
+            results[number] = recorders[number].error or RunResult(outcome.status, objective)
+        return results
 
 
-def _train(config: Config, data: Dataset, sinks: Sinks) -> dict[str, Any]:
+def earlier_result(run: Run) -> RunResult | None:
+    """Return the result of a run that is already done, None if it is still to do.
+
+    Raises:
+        ConfigError: Its folder holds the result of another run.
+    """
+    if (earlier := read_result(run.config, run.folder)) is None:
+        return None
+    return RunResult("skipped", _objective(run.config, earlier["metrics"]))
+
+
+def _train(
+    runs: Sequence[Run],
+    data: Dataset,
+    recorders: Sequence[Recorder],
+    on_epoch: Callable[[], None],
+) -> "Trained":
     from snnjax import population
-    from snnjax.outcomes import EpochRecord
     from snnjax.step import parameter_count
 
-    program, member = split(config)
-    if config.logging.progress != "none":
-        parameters = parameter_count(program, population.problem_of(data))
-        print(_headline(config, data, parameters), flush=True)
+    programs, members = zip(*(split(one.config) for one in runs), strict=True)
+    if len(runs) == 1 and runs[0].config.logging.progress != "none":
+        parameters = parameter_count(programs[0], population.problem_of(data))
+        print(_headline(runs[0].config, data, parameters), flush=True)
 
-    def report(record: EpochRecord) -> None:
-        for name, metrics in record.metrics.items():
-            sinks.write(Evaluation(record.epoch, record.step, name, metrics))
+    def report(record: "EpochRecord") -> None:
+        on_epoch()
+        recorders[record.member].report(record)
+        if all(recorder.error is not None for recorder in recorders):
+            raise _AllFailed
 
-    trained = population.train(program, [member], data, report)
-    (outcome,) = trained.outcomes
-    if "test" in outcome.metrics:
-        metrics = outcome.metrics["test"]
-        sinks.write(Evaluation(outcome.best_epoch, outcome.best_step, "test", metrics))
+    return population.train(programs[0], members, data, report)
+
+
+def _circumstances(trained: "Trained", seconds: float) -> dict[str, Any]:
+    from snnjax.population import device_description
+
     return {
-        "status": outcome.status,
-        "fingerprint": fingerprint(config),
-        "metrics": outcome.metrics,
-        "best_epoch": outcome.best_epoch,
-        "epochs": outcome.epochs,
-        "seconds": None,
+        "seconds": round(seconds, 3),
         "training_seconds": round(trained.seconds, 3),
         "compile_seconds": round(trained.compile_seconds, 3),
         "strategy": trained.strategy,
-        "device": population.device_description(),
-        "versions": _versions(),
-        "data": {"name": data.name, "sha256": data.sha256}
-        | {f"{name}_rows": len(data.rows[name]) for name in SPLITS},
+        "device": device_description(),
     }
-
-
-def _earlier_result(config: Config, folder: Path) -> dict[str, Any] | None:
-    """Return the result that the folder holds of this very run.
-
-    Raises:
-        ConfigError: It holds the result of another run, or something else.
-    """
-    path = folder / "result.json"
-    if not path.exists():
-        return None
-    try:
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path}: not a result of a run ({error}); remove it") from error
-    if result.get("fingerprint") != (own := fingerprint(config)):
-        raise ConfigError(
-            f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
-            f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
-        )
-    return result
 
 
 def _check_fit(config: Config, data: Dataset) -> None:
@@ -135,8 +175,6 @@ def _check_fit(config: Config, data: Dataset) -> None:
     Raises:
         ConfigError: Naming the key, its value and what is allowed.
     """
-    from snnjax.metric_names import BY_TASK
-
     monitor, validation = config.training.monitor, data.rows["validation"]
     if monitor not in (allowed := BY_TASK[data.task]):
         raise ConfigError(
@@ -174,22 +212,6 @@ def _check_names(config: Config) -> None:
             raise ConfigError(f"model.{key}={name}: {error}") from error
 
 
-def _describe(config: Config, folder: Path, data: Dataset) -> RunInfo:
-    from snnjax.metric_names import MAXIMIZED
-
-    monitor = config.training.monitor
-    return RunInfo(
-        name=f"{data.name}-{config.model.name}-s{config.seed}",
-        folder=folder,
-        epochs=config.training.epochs,
-        monitor=monitor,
-        maximize=monitor in MAXIMIZED,
-        split="validation" if len(data.rows["validation"]) else "train",
-        config=to_dict(config),
-        fingerprint=fingerprint(config),
-    )
-
-
 def _headline(config: Config, data: Dataset, parameters: int) -> str:
     rows = ", ".join(f"{len(data.rows[name]):,} {name}" for name in SPLITS)
     ends = "classes" if data.task == "classification" else "outputs"
@@ -205,29 +227,3 @@ def _objective(config: Config, metrics: Mapping[str, Mapping[str, float | None]]
     watched = metrics.get("validation") or metrics.get("train") or {}
     value = watched.get(config.training.monitor)
     return math.nan if value is None else float(value)
-
-
-def _versions() -> dict[str, str]:
-    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"snnjax": snnjax.__version__, "python": platform.python_version()} | packages
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write strict JSON so that the file is there whole or not at all."""
-    text = json.dumps(_nullified(content), indent=2, allow_nan=False)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def _nullified(content: Any) -> Any:
-    """Replace NaN and infinities, which JSON has no words for, by None."""
-    if isinstance(content, Mapping):
-        return {key: _nullified(value) for key, value in content.items()}
-    if isinstance(content, float) and not math.isfinite(content):
-        return None
-    return content

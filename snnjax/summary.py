@@ -6,6 +6,7 @@ Reads run folders only; imports neither JAX nor NumPy.
 import json
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ REPETITIONS = ("seed", "data.fold")
 _QUALITIES = ("accuracy", "rmse", "loss")
 _WIDTH = 160  # where no terminal says how wide a line may be
 _SPLITS = ("validation", "test")
+_ROWS = 100  # of the table of single runs; settings are shown all
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,22 @@ def print_summary(jobs: Sequence[Job], sweep: Path, console: Console | None = No
     console = console or Console(width=None if sys.stdout.isatty() else _WIDTH)
     if not jobs:
         return
-    console.print(runs_table(jobs))
+    shown = jobs[:_ROWS]
+    console.print(runs_table(shown, varying(jobs)))
+    if len(jobs) > _ROWS:
+        console.print(f"... and {len(jobs) - _ROWS} more runs", highlight=False)
     if (settings := settings_table(jobs)) is not None:
         console.print(settings)
-    for job in jobs:
-        if job.message:
-            first, *_ = job.message.splitlines()
-            console.print(f"{job.folder.name} failed: {first}", markup=False, highlight=False)
+    messages = Counter(job.message.splitlines()[0] for job in jobs if job.message)
+    for message, count in messages.items():
+        runs = "1 run" if count == 1 else f"{count} runs"
+        console.print(f"{runs} failed: {message}", markup=False, highlight=False)
     console.print(f"run folders: {sweep}", markup=False, highlight=False)
 
 
-def runs_table(jobs: Sequence[Job]) -> Table:
-    """Return the table with one row per run."""
-    keys, quality = varying(jobs), _quality(jobs)
+def runs_table(jobs: Sequence[Job], keys: Sequence[str] | None = None) -> Table:
+    """Return the table with one row per run and a column for each of `keys`."""
+    keys, quality = varying(jobs) if keys is None else keys, _quality(jobs)
     table = Table(title=None, box=None, pad_edge=False, header_style="bold")
     table.add_column("run", justify="right")
     for key in (*keys, "status"):

@@ -64,7 +64,7 @@ def test_a_run_without_a_readable_result_failed(tmp_path: Path, content: str | N
     write(tmp_path / "0", ["seed=0"], content)
     (job,) = read_jobs(tmp_path)
     assert (job.status, job.exit_code) == ("failed", 1)
-    assert "0 failed: ended without a result" in printed(tmp_path)
+    assert "1 run failed: ended without a result" in printed(tmp_path)
 
 
 def test_the_reason_of_a_failure_is_told(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_reason_of_a_failure_is_told(tmp_path: Path) -> None:
     error = {"message": "no disk [left]\nmore", "exit_code": 2}
     (tmp_path / "0" / "error.json").write_text(json.dumps(error))
     assert read_jobs(tmp_path)[0].exit_code == 2
-    assert "0 failed: no disk [left]\n" in printed(tmp_path)
+    assert "1 run failed: no disk [left]\n" in printed(tmp_path)
 
 
 def test_nothing_to_tell(tmp_path: Path) -> None:

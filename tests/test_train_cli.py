@@ -21,6 +21,7 @@ from snnjax.data.catalog import DataError
 from snnjax.summary import read_jobs
 
 ROOT = Path(snnjax.__file__).parent.parent
+BASIC = "hydra/launcher=basic"
 Run = Callable[[Config, Path], Any]
 
 
@@ -107,7 +108,7 @@ def test_how_a_run_ends(
 def test_a_failed_job_does_not_stop_the_others(
     call: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    argv = ("-m", "model.width=13,15,16", "seed=0,1", "hydra.sweep.dir=sweep")
+    argv = ("-m", "model.width=13,15,16", "seed=0,1", "hydra.sweep.dir=sweep", BASIC)
     assert call(*argv) == 1
     assert len(list(tmp_path.glob("sweep/*/result.json"))) == 4
     out = capsys.readouterr().out
@@ -121,14 +122,14 @@ def test_a_failed_job_does_not_stop_the_others(
 def test_a_job_that_succeeds_at_last_counts_as_done(
     call: Callable[..., int], tmp_path: Path
 ) -> None:
-    assert call("-m", "model.width=13,16", "hydra.sweep.dir=sweep") == 1
+    assert call("-m", "model.width=13,16", "hydra.sweep.dir=sweep", BASIC) == 1
     assert (tmp_path / "sweep/0/error.json").exists()
-    assert call("-m", "model.width=17,16", "hydra.sweep.dir=sweep") == 0
+    assert call("-m", "model.width=17,16", "hydra.sweep.dir=sweep", BASIC) == 0
     assert not (tmp_path / "sweep/0/error.json").exists()
 
 
 def test_a_sweep_file_needs_no_m(call: Callable[..., int], tmp_path: Path) -> None:
-    assert call("sweep=quickstart", "seed=0,1", "logging=quiet") == 0
+    assert call("sweep=quickstart", "seed=0,1", "logging=quiet", BASIC) == 0
     configs = list(tmp_path.glob("runs/sweeps/quickstart/*/*/*/.hydra/config.yaml"))
     assert len(configs) == 4
 
@@ -174,7 +175,7 @@ def test_cfg_shows_every_key_from_any_directory(tmp_path: Path) -> None:
     done = python("-m", "snnjax.train", "--cfg", "job", "experiment=cifar", cwd=tmp_path)
     assert done.returncode == 0
     keys = [line.partition(":")[0] for line in done.stdout.splitlines() if line[0] != " "]
-    assert keys == ["seed", "data", "model", "optimizer", "training", "logging"]
+    assert keys == ["seed", "data", "model", "optimizer", "training", "logging", "sweep"]
     assert "learning_rate: 0.0007" in done.stdout
 
 

@@ -38,7 +38,8 @@ def preflight(
     """Check every configuration that a command line asks for.
 
     Of a multirun each value of each swept key is checked once, together with the first values
-    of the other keys; their further combinations are checked when their job starts.
+    of the other keys; further combinations are checked once all jobs are composed, and so is
+    everything where `sweep.skip_invalid` allows mistakes.
 
     Args:
         overrides: The command line without its options.
@@ -84,6 +85,8 @@ def _check_jobs(overrides: Sequence[str], multirun: bool, extra: list[str]) -> N
             raise ConfigError(map(_needs_multirun, swept))
         from_hydra(base)
         return
+    if OmegaConf.select(base, "sweep.skip_invalid") is True:
+        return  # the jobs are converted before the first is trained, and the bad ones left out
     axes = [*_sweeper_axes(base, parser, given), *swept]
     mistakes = [line for job in _jobs(plain, axes) for line in _mistakes(job)]
     if mistakes:

@@ -130,6 +130,13 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True)
+class SweepConfig:
+    """What a multirun does beside training its runs."""
+
+    skip_invalid: bool = option(False, role="run")
+
+
+@dataclass(frozen=True)
 class Config:
     """One run, completely."""
 
@@ -139,3 +146,4 @@ class Config:
     optimizer: SgdConfig | NadamConfig = SgdConfig()
     training: TrainingConfig = TrainingConfig()
     logging: LoggingConfig = LoggingConfig()
+    sweep: SweepConfig = SweepConfig()

@@ -57,7 +57,7 @@ def test_what_is_right_or_hydras_own_is_left_alone(argv: list[str]) -> None:
     assert check_overrides(argv) == argv
 
 
-TOP = "seed, data, model, optimizer, training, logging, experiment, sweep"
+TOP = "seed, data, model, optimizer, training, logging, sweep, experiment"
 
 
 @pytest.mark.parametrize(

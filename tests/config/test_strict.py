@@ -206,8 +206,8 @@ def test_union_is_chosen_by_name() -> None:
         ),
         (
             {"epochs": 3},
-            "epochs=3: unknown key; allowed: seed, data, model, optimizer, training, logging; "
-            "did you mean training.epochs?",
+            "epochs=3: unknown key; allowed: seed, data, model, optimizer, training, logging, "
+            "sweep; did you mean training.epochs?",
         ),
         (
             {"model": {"depth": 3.0}},
@@ -227,7 +227,10 @@ def test_union_is_chosen_by_name() -> None:
             "training=null: is a group of keys; allowed: epochs, batch_size, patience, monitor, "
             "restore_best",
         ),
-        ({3: 4}, "3=4: unknown key; allowed: seed, data, model, optimizer, training, logging"),
+        (
+            {3: 4},
+            "3=4: unknown key; allowed: seed, data, model, optimizer, training, logging, sweep",
+        ),
     ],
 )
 def test_the_line_a_user_reads(mapping: Any, line: str) -> None:

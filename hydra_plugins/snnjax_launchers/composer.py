@@ -1,0 +1,140 @@
+"""Compose the jobs of a multirun as Hydra would, a hundred times faster.
+
+Hydra composes every job from its files. Jobs that differ only in plain values share everything
+else: here the first of them is composed by Hydra, the others by exchanging those values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import get_overrides_dirname
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from omegaconf import DictConfig, OmegaConf
+
+from hydra_plugins.snnjax_launchers.yaml_template import YamlTemplate
+
+
+@dataclass(frozen=True)
+class Job:
+    """A composed job: plain values, interpolations resolved, and the folder made for it."""
+
+    config: Mapping[str, Any]
+    folder: Path
+    overrides: Sequence[str]
+
+
+class Composer:
+    """Composes jobs below one master configuration."""
+
+    def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
+        self._loader = loader
+        self._master = master
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._parsed: dict[str, Override] = {}
+        self._families: dict[tuple[str, ...], _Family] = {}
+
+    def make(self, number: int, overrides: Sequence[str]) -> Job:
+        """Compose job `number` and make its folder with the `.hydra` files.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        parsed = [self._parse(text) for text in overrides]
+        kin = tuple(p.key_or_group if self._is_plain(p) else str(p.input_line) for p in parsed)
+        if kin not in self._families:
+            composed = self._loader.load_sweep_config(self._master, list(overrides))
+            self._families[kin] = _Family(composed)
+        plain = [p for p in parsed if self._is_plain(p)]
+        task = [p for p in parsed if not p.is_hydra_override()]
+        return self._families[kin].make(number, plain, task)
+
+    def _parse(self, text: str) -> Override:
+        if text not in self._parsed:
+            self._parsed[text] = self._parser.parse_override(text)
+        return self._parsed[text]
+
+    def _is_plain(self, override: Override) -> bool:
+        """Tell whether an override sets the value of a key, rather than choosing from a group."""
+        key = override.key_or_group
+        is_value = "." in key or (
+            key in self._master and not OmegaConf.is_config(self._master[key])
+        )
+        return (
+            is_value
+            and override.type is OverrideType.CHANGE
+            and override.package is None
+            and not override.is_hydra_override()
+        )
+
+
+class _Family:
+    """Jobs with the same groups and the same keys set; only the values of those keys differ."""
+
+    def __init__(self, composed: DictConfig) -> None:
+        self._composed = composed
+        self._names = composed.hydra.job.config.override_dirname
+        subdir = composed.hydra.output_subdir
+        self._subdir: str | None = subdir
+        # What ${hydra:...} looks into is a copy of the hydra node: it is kept up to date beside it.
+        HydraConfig.instance().set_config(composed)
+        self._seen: Any = HydraConfig.instance().cfg
+        for node in (composed, composed.hydra, self._seen.hydra):
+            OmegaConf.set_readonly(node, False)
+            OmegaConf.set_struct(node, False)
+        composed.hydra.job.id, composed.hydra.job.num = "0", 0
+        composed.hydra.runtime.output_dir = "."
+        task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        self._task_text = YamlTemplate(task)
+        self._hydra_text = YamlTemplate(OmegaConf.masked_copy(composed, "hydra"))
+
+    def make(self, number: int, plain: Sequence[Override], given: Sequence[Override]) -> Job:
+        values = {override.key_or_group: override.value() for override in plain}
+        task = [str(override.input_line) for override in given]
+        own: dict[str, Any] = {
+            "job.id": str(number),
+            "job.num": number,
+            "job.override_dirname": get_overrides_dirname(
+                overrides=list(given),
+                kv_sep=self._names.kv_sep,
+                item_sep=self._names.item_sep,
+                exclude_keys=self._names.exclude_keys,
+            ),
+            "overrides.task": task,
+        }
+        composed = self._composed
+        for key, value in values.items():
+            OmegaConf.update(composed, key, value, merge=True)
+        HydraConfig.instance().cfg = self._seen
+        for key, value in own.items():
+            OmegaConf.update(composed.hydra, key, value, merge=True)
+            OmegaConf.update(self._seen.hydra, key, value, merge=True)
+        sweep = composed.hydra.sweep
+        folder = Path(str(sweep.dir)).absolute() / str(sweep.subdir)
+        own["runtime.output_dir"] = composed.hydra.runtime.output_dir = str(folder)
+        self._seen.hydra.runtime.output_dir = str(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._subdir is not None:
+            self._write(folder / self._subdir, values, own, task)
+        return Job(self._resolved(), folder, task)
+
+    def _write(
+        self, folder: Path, values: Mapping[str, Any], own: Mapping[str, Any], task: list[str]
+    ) -> None:
+        folder.mkdir(exist_ok=True)
+        hydra = {f"hydra.{key}": value for key, value in own.items()}
+        (folder / "config.yaml").write_text(self._task_text.render(values), encoding="utf-8")
+        (folder / "hydra.yaml").write_text(self._hydra_text.render(hydra), encoding="utf-8")
+        listed = OmegaConf.to_yaml(OmegaConf.create(task))
+        (folder / "overrides.yaml").write_text(listed, encoding="utf-8")
+
+    def _resolved(self) -> Mapping[str, Any]:
+        nodes = {str(key): self._composed[key] for key in self._composed if key != "hydra"}
+        return {
+            key: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+            for key, node in nodes.items()
+        }

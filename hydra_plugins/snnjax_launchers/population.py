@@ -1,0 +1,49 @@
+"""`hydra/launcher=population`: the jobs of a multirun trained together, each in its own folder."""
+
+from collections.abc import Sequence
+
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from hydra_plugins.snnjax_launchers.composer import Composer
+
+
+class PopulationLauncher(Launcher):
+    """Makes every job's folder as Hydra would, then hands all jobs over at once.
+
+    Args:
+        members: Most runs in one population.
+        workers: Populations trained at once; None leaves the number to the machine.
+    """
+
+    def __init__(self, members: int = 64, workers: int | None = None) -> None:
+        self.members = members
+        self.workers = workers
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Remember what Hydra composes jobs with."""
+        self.context = hydra_context
+        self.config = config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Train a batch of jobs; a failed one returns NaN and leaves `error.json` behind."""
+        from snnjax.app import run_jobs
+
+        setup_globals()
+        composer = Composer(self.context.config_loader, self.config)
+        jobs = [
+            composer.make(initial_job_idx + position, overrides)
+            for position, overrides in enumerate(job_overrides)
+        ]
+        pairs = [(job.config, job.folder) for job in jobs]
+        objectives = run_jobs(pairs, self.members, self.workers)
+        return [
+            JobReturn(job.overrides, status=JobStatus.COMPLETED, _return_value=objective)
+            for job, objective in zip(jobs, objectives, strict=True)
+        ]

@@ -1,0 +1,162 @@
+"""The run folder of one run: what is written before, during and after training."""
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import snnjax
+from snnjax.config.errors import ConfigError
+from snnjax.config.schema import Config
+from snnjax.config.split import fingerprint, to_dict
+from snnjax.data.dataset import SPLITS, Dataset
+from snnjax.metric_names import MAXIMIZED
+from snnjax.sinks import Evaluation, RunInfo, Sinks, open_sinks
+
+if TYPE_CHECKING:
+    from snnjax.outcomes import EpochRecord, Outcome
+
+RESULT_FILE = "result.json"
+_PACKAGES = ("jax", "flax", "optax", "numpy")
+
+
+class Recorder:
+    """Writes one run's folder. An OSError is kept, and nothing more is written after it.
+
+    Attributes:
+        error: What went wrong with this folder; None while all is well.
+    """
+
+    def __init__(self, config: Config, folder: Path, data: Dataset, *, console: bool) -> None:
+        self.error: OSError | None = None
+        self._config = config
+        self._logging = config.logging if console else replace(config.logging, progress="none")
+        self._folder = folder
+        self._data = data
+        self._sinks: Sinks | None = None
+
+    def start(self, stack: ExitStack) -> None:
+        """Make the folder, write `config.json` and open the sinks; `stack` closes them."""
+        self._attempt(lambda: self._start(stack))
+
+    def report(self, record: "EpochRecord") -> None:
+        """Write the metrics of an epoch."""
+        for split, metrics in record.metrics.items():
+            self._write(Evaluation(record.epoch, record.step, split, metrics))
+
+    def conclude(self, outcome: "Outcome", circumstances: Mapping[str, Any]) -> None:
+        """Write the test metrics, then `result.json`, whose presence means that the run is done.
+
+        Args:
+            outcome: How the run ended.
+            circumstances: What the whole population has in common: seconds, strategy, device.
+        """
+        if "test" in outcome.metrics:
+            metrics = outcome.metrics["test"]
+            self._write(Evaluation(outcome.best_epoch, outcome.best_step, "test", metrics))
+        self._attempt(lambda: self._conclude(outcome, circumstances))
+
+    def _start(self, stack: ExitStack) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_json(self._folder / "config.json", to_dict(self._config))
+        info = _run_info(self._config, self._folder, self._data)
+        self._sinks = stack.enter_context(open_sinks(self._logging, info))
+
+    def _write(self, evaluation: Evaluation) -> None:
+        if (sinks := self._sinks) is not None:
+            self._attempt(lambda: sinks.write(evaluation))
+
+    def _conclude(self, outcome: "Outcome", circumstances: Mapping[str, Any]) -> None:
+        data = self._data
+        result = {
+            "status": outcome.status,
+            "fingerprint": fingerprint(self._config),
+            "metrics": outcome.metrics,
+            "best_epoch": outcome.best_epoch,
+            "epochs": outcome.epochs,
+            **circumstances,
+            "versions": _versions(),
+            "data": {"name": data.name, "sha256": data.sha256}
+            | {f"{split}_rows": len(data.rows[split]) for split in SPLITS},
+        }
+        write_json(self._folder / RESULT_FILE, result)
+        if self._sinks is not None:
+            self._sinks.finish(result)
+
+    def _attempt(self, write: Callable[[], None]) -> None:
+        if self.error is None:
+            try:
+                write()
+            except OSError as error:
+                self.error = error
+
+
+def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
+    """Return the result that a folder already holds of this very run, None if it holds none.
+
+    Raises:
+        ConfigError: It holds the result of another run, or something else.
+    """
+    path = folder / RESULT_FILE
+    if not path.exists():
+        return None
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path}: not a result of a run ({error}); remove it") from error
+    if result.get("fingerprint") != (own := fingerprint(config)):
+        raise ConfigError(
+            f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
+            f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
+        )
+    return result
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write strict JSON so that the file is there whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    text = json.dumps(_nullified(content), indent=2, allow_nan=False)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _run_info(config: Config, folder: Path, data: Dataset) -> RunInfo:
+    monitor = config.training.monitor
+    return RunInfo(
+        name=f"{data.name}-{config.model.name}-s{config.seed}",
+        folder=folder,
+        epochs=config.training.epochs,
+        monitor=monitor,
+        maximize=monitor in MAXIMIZED,
+        split="validation" if len(data.rows["validation"]) else "train",
+        config=to_dict(config),
+        fingerprint=fingerprint(config),
+    )
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"snnjax": snnjax.__version__, "python": platform.python_version()} | packages
+
+
+def _nullified(content: Any) -> Any:
+    """Replace NaN and infinities, which JSON has no words for, by None."""
+    if isinstance(content, Mapping):
+        return {key: _nullified(value) for key, value in content.items()}
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content
