@@ -64,13 +64,13 @@ def load(case: Case):
 def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
     """Return a function that trains some epochs, and the seconds it took to compile."""
     import jax
-    import numpy as np
+    import jax.numpy as jnp
 
-    from snnjax import training
+    from snnjax import population
     from snnjax.arrays import to_device
+    from snnjax.compilation import compiled
     from snnjax.config.schema import Config, ModelConfig, SgdConfig, TrainingConfig
     from snnjax.config.split import split
-    from snnjax.step import Problem
 
     program, member = split(
         Config(
@@ -79,25 +79,26 @@ def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
             training=TrainingConfig(epochs=10**6, batch_size=case.batch_size),
         )
     )
-    problem = Problem(data.task, data.features.shape[1], data.outputs)
+    static = (program, population.problem_of(data), "map")
+    members = {name: jnp.asarray(value)[None] for name, value in member.items()}
     arrays = to_device(data)
-    began = time.perf_counter()
-    state = jax.jit(training.start, static_argnums=(0, 1))(program, problem, member)
-    advance = (
-        jax.jit(training.run_epochs, static_argnums=(0, 1, 2), donate_argnums=4)
-        .lower(program, problem, 64, member, state, arrays, np.int32(0))
-        .compile()
+    start, start_seconds = compiled(population.start_members, static, (members,))
+    state = start(members)
+    advance, advance_seconds = compiled(
+        population.advance_members,
+        (*static, 64),
+        (members, state, arrays, jnp.int32(0)),
+        donate=(1,),
     )
-    compile_seconds = time.perf_counter() - began
     carried = {"state": state, "epoch": 0}
 
     def train(epochs: int) -> None:
         carried["epoch"] += epochs
-        until = np.int32(carried["epoch"])
-        carried["state"], records = advance(member, carried["state"], arrays, until)
-        jax.block_until_ready(records)
+        until = jnp.int32(carried["epoch"])
+        carried["state"], news = advance(members, carried["state"], arrays, until)
+        jax.device_get(news)
 
-    return train, compile_seconds
+    return train, start_seconds + advance_seconds
 
 
 def prepare_torch(case: Case, data) -> Callable[[int], None]:

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from snnjax import interruption
 from snnjax.config.errors import ConfigError
 from snnjax.config.overrides import check_overrides
-from snnjax.config.schema import Config
+from snnjax.config.strict import from_hydra
+from snnjax.sinks.base import say
 
 if TYPE_CHECKING:
     from snnjax.experiment import RunResult
@@ -22,6 +24,7 @@ DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes. Of several runs the gravest counts: failed, then refused, then diverged."""
 
 ERROR_FILE = "error.json"
+RESULT_FILE = "result.json"
 _INFORMATION = ("help", "hydra_help", "cfg", "info", "shell_completion", "experimental_rerun")
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _BUG = "unexpected"  # such an error is ours and is shown with its traceback
@@ -59,7 +62,7 @@ def main() -> int:
     SESSION.begin(debugging=os.environ.get(_FULL_ERROR) == "1")
     try:
         argv = check_overrides(sys.argv[1:])
-        with _hydra_raising():
+        with interruption.heard(), _hydra_raising():
             _launch(argv)
         return _account()
     except KeyboardInterrupt:
@@ -86,9 +89,10 @@ def run_job(cfg: Any) -> float:
     folder = Path(hydra.runtime.output_dir)
     if hydra.mode is not None and hydra.mode.name == "MULTIRUN":
         told = [o for o in hydra.overrides.task if not o.startswith("+sweep=")]
-        print(f"run {hydra.job.num}: {' '.join(told)}", flush=True)
+        say(f"run {hydra.job.num}: {' '.join(told)}")
     try:
-        config = _convert(cfg, folder)
+        config = from_hydra(cfg)
+        (folder / ERROR_FILE).unlink(missing_ok=True)
         from snnjax.experiment import run
 
         return _settle(run(config, folder), folder)
@@ -97,34 +101,64 @@ def run_job(cfg: Any) -> float:
         return _settle(error, folder)
 
 
-def run_jobs(jobs: Sequence[tuple[Any, Path]], members: int, workers: int | None) -> list[float]:
+class Job(Protocol):
+    """A job as a launcher composes it."""
+
+    @property
+    def config(self) -> Any:
+        """The composed configuration."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the job is to run."""
+
+    def make_folder(self) -> None:
+        """Make the folder with what Hydra leaves in it."""
+
+
+def run_jobs(jobs: Sequence[Job], members: int, workers: int | None) -> list[float]:
     """Train composed configurations together, each in its folder; what `run_job` does for one.
 
     Args:
-        jobs: Configurations and their folders.
+        jobs: What a launcher composed.
         members: Most runs in one population.
         workers: Populations trained at once; None leaves the number to the machine.
 
     Raises:
-        ConfigError: Some configurations are invalid, and `sweep.skip_invalid` does not allow that
-            or none is valid. Nothing has been trained.
+        ConfigError: Some configurations are invalid or their folders hold other runs, and
+            `sweep.skip_invalid` does not allow that, or none is valid. Nothing was written.
     """
-    from snnjax.experiment import Run, RunResult
+    from snnjax.experiment import Run, RunResult, earlier_result
     from snnjax.sweep import run_sweep
 
     ended: dict[int, RunResult | Exception] = {}
     runs: dict[int, Run] = {}
-    for number, (cfg, folder) in enumerate(jobs):
+    for number, job in enumerate(jobs):
         try:
-            runs[number] = Run(_convert(cfg, folder), folder)
+            run = Run(from_hydra(job.config), job.folder)
+            earlier_result(run)
+            runs[number] = run
         except ConfigError as error:
             ended[number] = error
     if ended and not (runs and all(run.config.sweep.skip_invalid for run in runs.values())):
         raise ConfigError(_refusal(map(str, ended.values()), len(jobs)))
-    results = run_sweep([*runs.values()], members=members, workers=workers)
+    for number in list(runs):
+        try:
+            jobs[number].make_folder()
+            (runs[number].folder / ERROR_FILE).unlink(missing_ok=True)
+        except OSError as error:
+            ended[number] = error
+            del runs[number]
+    try:
+        results = run_sweep([*runs.values()], members=members, workers=workers)
+    except KeyboardInterrupt:
+        finished = sum((job.folder / RESULT_FILE).exists() for job in jobs)
+        folder = os.path.commonpath([job.folder.parent for job in jobs])
+        say(f"{finished} of {len(jobs)} runs have ended; go on with hydra.sweep.dir={folder}")
+        raise
     ended |= dict(zip(runs, results, strict=True))
     _complain_once(error for error in ended.values() if isinstance(error, Exception))
-    return [_settle(ended[number], folder) for number, (_, folder) in enumerate(jobs)]
+    return [_settle(ended[number], job.folder) for number, job in enumerate(jobs)]
 
 
 def _refusal(messages: Iterable[str], jobs: int) -> list[str]:
@@ -160,14 +194,6 @@ def _hydra_raising() -> Iterator[None]:
             os.environ[_FULL_ERROR] = before
 
 
-def _convert(cfg: Any, folder: Path) -> Config:
-    from snnjax.config.strict import from_hydra
-
-    config = from_hydra(cfg)
-    (folder / ERROR_FILE).unlink(missing_ok=True)
-    return config
-
-
 def _settle(ended: "RunResult | Exception", folder: Path) -> float:
     """Account for a run that has ended and return its objective."""
     if isinstance(ended, Exception):
@@ -181,9 +207,11 @@ def _settle(ended: "RunResult | Exception", folder: Path) -> float:
 
 
 def _write_down(error: Exception, folder: Path) -> None:
-    """Leave what went wrong in the job's folder for the summary."""
+    """Leave what went wrong in the job's folder for the summary, but not beside a result."""
     message, code = _explain(error)
     SESSION.codes.append(code)
+    if (folder / RESULT_FILE).exists():
+        return
     try:
         text = json.dumps({"message": message, "exit_code": code}, indent=2)
         (folder / ERROR_FILE).write_text(text + "\n", encoding="utf-8")

@@ -19,9 +19,9 @@ class Arrays(NamedTuple):
         targets: (rows,) int32 or (rows, outputs) float32.
         shift: (columns,) float32.
         scale: (columns,) float32.
-        rows: Per split its row indices, int32; entries past the split's count are padding.
-        counts: Per split its number of rows, int32: traced, because folds differ by a row or two.
-        target_scale: (outputs,) float32, the unit of regression targets.
+        rows: Per split its row indices, int32; entries past the split's count repeat the first.
+        counts: Per split its number of rows, int32: traced, because folds differ by a few rows.
+        target_scale: (outputs,) float32, the units of regression targets relative to the largest.
         target_squares: Per split the (outputs,) sums of squared deviations of the targets from
             their mean, in the network's unit.
     """
@@ -44,16 +44,33 @@ class Arrays(NamedTuple):
 def to_device(data: Dataset) -> Arrays:
     """Move a data set to the default device."""
     squares = target_squares(data)
+    relative_scale = data.target_scale / data.target_scale.max()
     return Arrays(
         features=jnp.asarray(data.features),
         targets=jnp.asarray(data.targets),
         shift=jnp.asarray(data.shift, jnp.float32),
         scale=jnp.asarray(data.scale, jnp.float32),
-        rows={split: jnp.asarray(data.rows[split], jnp.int32) for split in SPLITS},
+        rows={split: jnp.asarray(_padded(data.rows[split])) for split in SPLITS},
         counts={split: jnp.asarray(len(data.rows[split]), jnp.int32) for split in SPLITS},
-        target_scale=jnp.asarray(data.target_scale, jnp.float32),
+        target_scale=jnp.asarray(relative_scale, jnp.float32),
         target_squares={split: jnp.asarray(squares[split], jnp.float32) for split in SPLITS},
     )
+
+
+def bucket(rows: int) -> int:
+    """Round a number of rows up to four significant bits, so that folds share their shapes.
+
+    At most an eighth is added; 0 stays 0.
+    """
+    step = 1 << max(0, rows.bit_length() - 4)
+    return -(-rows // step) * step
+
+
+def _padded(rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    if not len(rows):
+        return rows
+    filling = np.full(bucket(len(rows)) - len(rows), rows[0], np.int32)
+    return np.concatenate([rows, filling])
 
 
 def target_squares(data: Dataset) -> dict[str, NDArray[np.float64]]:

@@ -3,7 +3,7 @@
 import importlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from snnjax import interruption
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
 from snnjax.config.split import split
@@ -19,6 +20,7 @@ from snnjax.data.load import load
 from snnjax.metric_names import BY_TASK
 from snnjax.recorder import Recorder, read_result
 from snnjax.registry import resolve
+from snnjax.sinks import say
 
 if TYPE_CHECKING:
     from snnjax.outcomes import EpochRecord
@@ -65,7 +67,7 @@ def run(config: Config, folder: Path) -> RunResult:
     """
     alone = Run(config, folder)
     if (earlier := earlier_result(alone)) is not None:
-        print(f"{folder}: this run is already done, nothing to do", flush=True)
+        say(f"{folder}: this run is already done, nothing to do")
         return earlier
     (result,) = run_population([alone])
     if isinstance(result, Exception):
@@ -73,16 +75,10 @@ def run(config: Config, folder: Path) -> RunResult:
     return result
 
 
-def run_population(
-    runs: Sequence[Run], on_epoch: Callable[[], None] = lambda: None
-) -> list[RunResult | OSError]:
+def run_population(runs: Sequence[Run]) -> list[RunResult | OSError]:
     """Train runs of one program on one data set; each leaves its own run folder behind.
 
     A run whose folder cannot be written fails alone. A run that is alone reports to the console.
-
-    Args:
-        runs: The members.
-        on_epoch: Called after each epoch of each member; what it raises ends the population.
 
     Returns:
         For each run its result, or the error it failed with.
@@ -90,6 +86,7 @@ def run_population(
     Raises:
         ConfigError: The configurations do not fit the data.
         DataError: The data cannot be read.
+        KeyboardInterrupt: Stopping was asked for; each run keeps what it has written.
     """
     began = time.perf_counter()
     data = load(runs[0].config.data)
@@ -101,6 +98,7 @@ def run_population(
     _check_names(runs[0].config)
     alone = len(runs) == 1
     recorders = [Recorder(one.config, one.folder, data, console=alone) for one in runs]
+    interruption.check()
     with ExitStack() as stack:
         for recorder in recorders:
             recorder.start(stack)
@@ -112,7 +110,7 @@ def run_population(
             return results
         try:
             members, heard = zip(*((runs[n], recorders[n]) for n in writable), strict=True)
-            trained = _train(members, data, heard, on_epoch)
+            trained = _train(members, data, heard)
         except _AllFailed:
             return [recorder.error or OSError("not written") for recorder in recorders]
         circumstances = _circumstances(trained, time.perf_counter() - began)
@@ -138,7 +136,6 @@ def _train(
     runs: Sequence[Run],
     data: Dataset,
     recorders: Sequence[Recorder],
-    on_epoch: Callable[[], None],
 ) -> "Trained":
     from snnjax import population
     from snnjax.step import parameter_count
@@ -146,10 +143,10 @@ def _train(
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
     if len(runs) == 1 and runs[0].config.logging.progress != "none":
         parameters = parameter_count(programs[0], population.problem_of(data))
-        print(_headline(runs[0].config, data, parameters), flush=True)
+        say(_headline(runs[0].config, data, parameters))
 
     def report(record: "EpochRecord") -> None:
-        on_epoch()
+        interruption.check()
         recorders[record.member].report(record)
         if all(recorder.error is not None for recorder in recorders):
             raise _AllFailed
@@ -186,10 +183,11 @@ def _check_fit(config: Config, data: Dataset) -> None:
             f"training.patience={config.training.patience}: needs validation rows, and "
             f"data.validation={config.data.validation} leaves none; allowed: null"
         )
-    if monitor == "roc_auc" and len(validation) and len(np.unique(data.targets[validation])) < 2:
+    spread = {"roc_auc": "single class", "r2": "single target value"}
+    if monitor in spread and len(validation) and len(np.unique(data.targets[validation])) < 2:
         raise ConfigError(
-            "training.monitor=roc_auc: the validation rows hold a single class, so there is no "
-            f"curve; allowed: {', '.join(name for name in allowed if name != monitor)}"
+            f"training.monitor={monitor}: undefined, because the validation rows hold a "
+            f"{spread[monitor]}; allowed: {', '.join(name for name in allowed if name != monitor)}"
         )
 
 

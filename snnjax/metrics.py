@@ -15,8 +15,9 @@ import numpy as np
 Sums = Mapping[str, Any]
 
 # Pair counts are added up on the device in blocks small enough for int32: a block's sum is at
-# most 2 * _PAIR_BLOCK * rows, so up to 260,000 rows.
+# most 2 * _PAIR_BLOCK * rows.
 _PAIR_BLOCK = 4096
+_MOST_ROWS = 2**31 // (2 * _PAIR_BLOCK)
 
 
 def confusion_matrix(
@@ -40,7 +41,12 @@ def concordant_pairs(scores: jax.Array, labels: jax.Array, mask: jax.Array) -> j
 
     Returns:
         (classes or 1, blocks) int32.
+
+    Raises:
+        ValueError: More rows than int32 can count pairs of, 262,144.
     """
+    if scores.shape[0] > _MOST_ROWS:
+        raise ValueError(f"ROC AUC of {scores.shape[0]} rows; at most {_MOST_ROWS} can be counted")
     classes = scores.shape[1]
     blocks = -(-scores.shape[0] // _PAIR_BLOCK)
     padding = blocks * _PAIR_BLOCK - scores.shape[0]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from snnjax import training
 from snnjax.arrays import target_squares
+from snnjax.config.split import Program
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.metrics import summarize
 
@@ -36,15 +37,18 @@ class Outcome:
     Attributes:
         status: `done` or `diverged`.
         epochs: Epochs trained; of a diverged member the last is the one that broke.
-        best_epoch: The epoch whose network stands for the run; 0 where no epoch was healthy.
-        best_step: Optimizer steps taken by then.
+        best_epoch: The epoch with the best monitored metric; 0 where no epoch was healthy.
+        scored_epoch: The epoch whose network stands for the run: the best, or the last where
+            `training.restore_best` is off and the run did not diverge; 0 where there is none.
+        scored_step: Optimizer steps taken by then.
         metrics: Per split, of that network, without dropout; empty where there is none.
     """
 
     status: Literal["done", "diverged"]
     epochs: int
     best_epoch: int
-    best_step: int
+    scored_epoch: int
+    scored_step: int
     metrics: dict[str, Metrics]
 
 
@@ -73,10 +77,13 @@ def report_news(news: Mapping[str, Any], data: Dataset, report: Report) -> bool:
     return bool((news["status"] != training.RUNNING).all())
 
 
-def conclude(news: Mapping[str, Any], sums: Mapping[str, Any], data: Dataset) -> list[Outcome]:
+def conclude(
+    program: Program, news: Mapping[str, Any], sums: Mapping[str, Any], data: Dataset
+) -> list[Outcome]:
     """Draw up each member's outcome.
 
     Args:
+        program: What was trained.
         news: `epoch`, `status`, `best_epoch` and `step` of every member, on the host.
         sums: Per split the sums of the chosen networks, leading axis members, on the host.
         data: The data set trained on.
@@ -85,19 +92,22 @@ def conclude(news: Mapping[str, Any], sums: Mapping[str, Any], data: Dataset) ->
     outcomes = []
     for member, status in enumerate(news["status"]):
         best_epoch, epochs = int(news["best_epoch"][member]), int(news["epoch"][member])
+        is_last = not program.training.restore_best and status != training.DIVERGED
+        scored_epoch = epochs if is_last else best_epoch
         metrics = {
             split: _host_metrics(
                 jax.tree.map(lambda leaf, m=member: leaf[m], total), data, squares[split]
             )
             for split, total in sums.items()
-            if best_epoch
+            if scored_epoch
         }
         outcomes.append(
             Outcome(
                 status="diverged" if status == training.DIVERGED else "done",
                 epochs=epochs,
                 best_epoch=best_epoch,
-                best_step=int(news["step"][member]) // epochs * best_epoch,
+                scored_epoch=scored_epoch,
+                scored_step=int(news["step"][member]) // epochs * scored_epoch,
                 metrics=metrics,
             )
         )
@@ -112,4 +122,6 @@ def _host_metrics(
         for name, value in sums.items()
     }
     metrics = summarize(wide, data.target_scale, target_squares, np)
-    return {name: float(value) for name, value in metrics.items()}
+    # Of outputs that are not finite, classes and ranks can be counted but mean nothing.
+    is_finite = np.isfinite(metrics["loss"])
+    return {name: float(value) if is_finite else np.nan for name, value in metrics.items()}

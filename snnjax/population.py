@@ -9,7 +9,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from snnjax import training
+from snnjax import interruption, training
 from snnjax.arrays import Arrays, to_device
 from snnjax.compilation import compiled
 from snnjax.config.split import Program
@@ -57,35 +57,34 @@ def train(
     static = (program, problem_of(data), strategy)
     arrays = to_device(data)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
-    longest = max(int(member["training.epochs"]) for member in members)
-
-    start, start_seconds = compiled(_start, static, (stacked,))
+    start, start_seconds = compiled(start_members, static, (stacked,))
     state = start(stacked)
     length = _chunk_length(state, data)
     advance, advance_seconds = compiled(
-        _advance, (*static, length), (stacked, state, arrays, jnp.int32(0)), donate=(1,)
+        advance_members, (*static, length), (stacked, state, arrays, jnp.int32(0)), donate=(1,)
     )
-    padded = _pad_rows(arrays)
+    rows = _pad_rows(arrays)
     score, score_seconds = compiled(
-        _score, static, (state, arrays, padded["train"], arrays.counts["train"])
+        score_members, static, (state, arrays, rows["train"], arrays.counts["train"])
     )
 
     began = time.perf_counter()
+    longest = max(int(member["training.epochs"]) for member in members)
     pending = None
     for until in range(length, longest + length, length):
         state, news = advance(stacked, state, arrays, jnp.int32(until))
         # Only now is the chunk before fetched: the device is never idle while the host reads.
-        if pending is not None and report_news(jax.device_get(pending), data, report):
+        if pending is not None and report_news(_fetch(pending), data, report):
             break
         pending = news
-    report_news(jax.device_get(news), data, report)
+    report_news(_fetch(news), data, report)
     sums = {
-        split: jax.device_get(score(state, arrays, padded[split], arrays.counts[split]))
+        split: _fetch(score(state, arrays, rows[split], arrays.counts[split]))
         for split in SPLITS
         if len(data.rows[split])
     }
     return Trained(
-        outcomes=conclude(jax.device_get(_summary(state)), sums, data),
+        outcomes=conclude(program, jax.device_get(_summary(state)), sums, data),
         state=state,
         strategy={"map": strategy, "population": len(members), "chunk_epochs": length},
         seconds=time.perf_counter() - began,
@@ -111,11 +110,14 @@ def device_description() -> dict[str, Any]:
     }
 
 
-def _start(program: Program, problem: Problem, strategy: Strategy, members: Member) -> MemberState:
+def start_members(
+    program: Program, problem: Problem, strategy: Strategy, members: Member
+) -> MemberState:
+    """Return every member before its first epoch."""
     return _map(strategy, lambda member: training.start(program, problem, member), members)
 
 
-def _advance(
+def advance_members(
     program: Program,
     problem: Problem,
     strategy: Strategy,
@@ -136,7 +138,7 @@ def _advance(
     return _map(strategy, one, members, state)
 
 
-def _score(
+def score_members(
     program: Program,
     problem: Problem,
     strategy: Strategy,
@@ -159,6 +161,20 @@ def _map(strategy: Strategy, function: Callable[..., Any], *arguments: Any) -> A
     if strategy == "vmap":
         return jax.vmap(function)(*arguments)
     return jax.lax.map(lambda arguments: function(*arguments), arguments)
+
+
+def _fetch(tree: Any) -> Any:
+    """Bring arrays to the host; naps instead of one long wait, so that Ctrl-C is heard.
+
+    Raises:
+        KeyboardInterrupt: Stopping was asked for meanwhile.
+    """
+    nap = 0.0002
+    while not all(leaf.is_ready() for leaf in jax.tree.leaves(tree)):
+        interruption.check()
+        time.sleep(nap)
+        nap = min(2 * nap, 0.05)
+    return jax.device_get(tree)
 
 
 def _summary(state: MemberState) -> dict[str, jax.Array]:

@@ -15,6 +15,7 @@ import snnjax
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
 from snnjax.config.split import fingerprint, to_dict
+from snnjax.config.strict import convert
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.metric_names import MAXIMIZED
 from snnjax.sinks import Evaluation, RunInfo, Sinks, open_sinks
@@ -22,6 +23,7 @@ from snnjax.sinks import Evaluation, RunInfo, Sinks, open_sinks
 if TYPE_CHECKING:
     from snnjax.outcomes import EpochRecord, Outcome
 
+CONFIG_FILE = "config.json"
 RESULT_FILE = "result.json"
 _PACKAGES = ("jax", "flax", "optax", "numpy")
 
@@ -59,14 +61,15 @@ class Recorder:
         """
         if "test" in outcome.metrics:
             metrics = outcome.metrics["test"]
-            self._write(Evaluation(outcome.best_epoch, outcome.best_step, "test", metrics))
+            self._write(Evaluation(outcome.scored_epoch, outcome.scored_step, "test", metrics))
         self._attempt(lambda: self._conclude(outcome, circumstances))
 
     def _start(self, stack: ExitStack) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_json(self._folder / "config.json", to_dict(self._config))
         info = _run_info(self._config, self._folder, self._data)
+        # First, because the sinks lock the folder.
         self._sinks = stack.enter_context(open_sinks(self._logging, info))
+        write_json(self._folder / CONFIG_FILE, to_dict(self._config))
 
     def _write(self, evaluation: Evaluation) -> None:
         if (sinks := self._sinks) is not None:
@@ -79,6 +82,7 @@ class Recorder:
             "fingerprint": fingerprint(self._config),
             "metrics": outcome.metrics,
             "best_epoch": outcome.best_epoch,
+            "scored_epoch": outcome.scored_epoch,
             "epochs": outcome.epochs,
             **circumstances,
             "versions": _versions(),
@@ -101,10 +105,11 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
     """Return the result that a folder already holds of this very run, None if it holds none.
 
     Raises:
-        ConfigError: It holds the result of another run, or something else.
+        ConfigError: It holds the result, or the beginnings, of another run, or something else.
     """
     path = folder / RESULT_FILE
     if not path.exists():
+        _check_beginnings(config, folder)
         return None
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -116,6 +121,20 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
             f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
         )
     return result
+
+
+def _check_beginnings(config: Config, folder: Path) -> None:
+    """Refuse a folder in which another run was started and did not end."""
+    path = folder / CONFIG_FILE
+    try:
+        begun = convert(Config, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return  # nothing there, or nothing that says what it is
+    if fingerprint(begun) != fingerprint(config):
+        raise ConfigError(
+            f"{path}: another run was started in this folder and did not end; remove the folder, "
+            "or choose another with hydra.run.dir or hydra.sweep.dir"
+        )
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

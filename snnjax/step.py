@@ -120,7 +120,8 @@ def eval_step(
     """Evaluate a batch without dropout.
 
     Returns:
-        The batch's sums, and its scores: class probabilities or predictions, (rows, outputs).
+        The batch's sums, and its scores, (rows, outputs): predictions, or for each class its
+        margin over the others, log p - log(1 - p), which ranks rows as the probability does.
     """
     outputs, _ = apply(program, problem, network, batch.inputs, None)
     sums = _batch_sums(problem, outputs, batch)
@@ -129,7 +130,21 @@ def eval_step(
         return sums | {"squared_error": (errors**2).sum(0)}, outputs
     predictions = outputs.argmax(1)
     counts = confusion_matrix(batch.targets, predictions, batch.mask, problem.outputs)
-    return sums | {"confusion": counts}, jax.nn.softmax(outputs)
+    return sums | {"confusion": counts}, _margins(outputs)
+
+
+def _margins(logits: jax.Array) -> jax.Array:
+    """Return log p - log(1 - p) of every class, from (rows, classes) logits to the same shape.
+
+    Softmax probabilities round to 1 once a logit leads by 17, and rows that differ then tie. The
+    leading class is therefore compared with the log-sum-exp of the others; of all other classes
+    p is at most 1/2, and log(1 - p) is well-conditioned.
+    """
+    log_p = jax.nn.log_softmax(logits)
+    leads = jnp.arange(logits.shape[1])[None, :] == logits.argmax(1)[:, None]
+    others = jax.nn.logsumexp(jnp.where(leads, -jnp.inf, logits), axis=1, keepdims=True)
+    rest = jnp.log1p(-jnp.exp(jnp.where(leads, -1.0, log_p)))
+    return jnp.where(leads, logits - others, log_p - rest)
 
 
 def apply(

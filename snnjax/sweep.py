@@ -2,14 +2,16 @@
 
 import importlib
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from datetime import timedelta
 
+from snnjax import interruption
 from snnjax.config.split import split
 from snnjax.experiment import Run, RunResult, earlier_result, run_population
+from snnjax.sinks import say
 
 Ended = RunResult | Exception
 Told = Callable[[str], None]
@@ -20,7 +22,7 @@ def run_sweep(
     *,
     members: int = 64,
     workers: int | None = None,
-    tell: Told = lambda line: print(line, flush=True),
+    tell: Told = say,
 ) -> list[Ended]:
     """Train every run that is not done yet.
 
@@ -53,9 +55,10 @@ def run_sweep(
         f"{workers} at a time"
     )
     began, before = time.perf_counter(), len(ended)
-    for numbers, results in _train_all(runs, populations, workers):
-        ended |= dict(zip(numbers, results, strict=True))
-        tell(_progress(runs, ended, time.perf_counter() - began, before))
+    with closing(_train_all(runs, populations, workers)) as finished:
+        for numbers, results in finished:
+            ended |= dict(zip(numbers, results, strict=True))
+            tell(_progress(runs, ended, time.perf_counter() - began, before))
     return [ended[number] for number in range(len(runs))]
 
 
@@ -79,33 +82,30 @@ def group(runs: Sequence[Run], numbers: Sequence[int], members: int) -> list[lis
 
 def _train_all(
     runs: Sequence[Run], populations: Sequence[Sequence[int]], workers: int
-) -> Iterator[tuple[Sequence[int], list[Ended]]]:
+) -> Generator[tuple[Sequence[int], list[Ended]], None, None]:
     """Train populations in threads; yield the numbers and results of each as it ends.
 
     When the caller is interrupted, populations not yet begun are dropped and those under way
-    stop at their next epoch.
+    stop at once.
     """
-    stop = threading.Event()
     with ThreadPoolExecutor(workers, thread_name_prefix="population") as pool:
         jobs = {
-            pool.submit(_train_population, [runs[number] for number in numbers], stop): numbers
+            pool.submit(_train_population, [runs[number] for number in numbers]): numbers
             for numbers in populations
         }
         try:
             for job in as_completed(jobs):
                 yield jobs[job], job.result()
-        finally:
-            stop.set()
+        except BaseException:
+            interruption.ask()
             pool.shutdown(wait=True, cancel_futures=True)
+            interruption.withdraw()
+            raise
 
 
-def _train_population(runs: Sequence[Run], stop: threading.Event) -> list[Ended]:
-    def check() -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-
+def _train_population(runs: Sequence[Run]) -> list[Ended]:
     try:
-        return [*run_population(runs, check)]
+        return [*run_population(runs)]
     except Exception as error:
         # Program and data are all members', and so is what is wrong with them.
         return [error] * len(runs)

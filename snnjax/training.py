@@ -108,6 +108,7 @@ def run_epoch(
         record["validation"] = sums
         healthy &= jnp.isfinite(sums["loss"])
         value = _monitored(program, arrays, sums)
+        healthy &= jnp.isfinite(value)
     else:
         value = train_sums["loss"] / train_sums["count"]
     epoch = state.epoch + 1
@@ -115,9 +116,7 @@ def run_epoch(
     improved = healthy & ((value < state.best_value) if arrays.has_validation else True)
     state = MemberState(
         train=train,
-        best=jax.tree.map(
-            lambda new, old: jnp.where(improved, new, old), train.network, state.best
-        ),
+        best=_choose(improved, train.network, state.best),
         best_value=jnp.where(improved, value, state.best_value),
         best_epoch=jnp.where(improved, epoch, state.best_epoch),
         epoch=epoch,
@@ -132,8 +131,13 @@ def run_epoch(
 
 
 def chosen_network(program: Program, state: MemberState) -> Network:
-    """Return the network a finished member stands for."""
-    return state.best if program.training.restore_best else state.train.network
+    """Return the network a finished member stands for: the best, or on request the last.
+
+    The last network of a diverged member is never one to stand for it.
+    """
+    if program.training.restore_best:
+        return state.best
+    return _choose(state.status == DIVERGED, state.best, state.train.network)
 
 
 def evaluate(
@@ -149,7 +153,7 @@ def evaluate(
     """Add up the sums of `metrics.summarize` over the first `count` of `rows`, each row once."""
     size = min(_EVAL_ROWS, rows.shape[0])
     batches = -(-rows.shape[0] // size)
-    padded = jnp.pad(rows, (0, batches * size - rows.shape[0]))
+    padded = jnp.pad(rows, (0, batches * size - rows.shape[0]), mode="edge")
 
     def batch_sums(batch: jax.Array) -> tuple[dict[str, Any], jax.Array]:
         return eval_step(program, problem, network, _gather(arrays, padded, batch, size, count))
@@ -175,11 +179,11 @@ def _train_epoch(
     program: Program, problem: Problem, member: Member, state: MemberState, arrays: Arrays
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Take one step per batch of a new permutation of the training rows, the last one shorter."""
-    size = program.training.batch_size
+    size = min(program.training.batch_size, arrays.rows["train"].shape[0])
     count = arrays.counts["train"]
     order = _permutation(member, state.epoch, arrays.rows["train"], count)
     # The slice of the last batch must not be shifted back to fit.
-    order = jnp.pad(order, (0, size))
+    order = jnp.pad(order, (0, size), mode="edge")
 
     def one_step(
         batch: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]
@@ -221,6 +225,10 @@ def _monitored(program: Program, arrays: Arrays, sums: dict[str, Any]) -> jax.Ar
     metrics = summarize(sums, arrays.target_scale, arrays.target_squares["validation"], jnp)
     value = metrics[program.training.monitor]
     return -value if program.training.monitor in MAXIMIZED else value
+
+
+def _choose(condition: jax.Array, one: Network, other: Network) -> Network:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
 
 
 def _is_finite(tree: Any) -> jax.Array:

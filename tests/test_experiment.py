@@ -201,3 +201,22 @@ def test_metrics_equal_scikit_learn_on_the_restored_network(tmp_path):
     assert ours["accuracy"] == pytest.approx(sklearn.accuracy_score(labels, scores.argmax(1)))
     area = sklearn.roc_auc_score(labels, scores, multi_class="ovr")
     assert ours["roc_auc"] == pytest.approx(area)
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path):
+    """The second is told so and writes nothing."""
+    from snnjax.sinks.jsonl import lock_alone
+
+    with (tmp_path / "metrics.jsonl").open("a+b") as other:
+        lock_alone(other)
+        with pytest.raises(OSError, match="another process is training in this folder"):
+            experiment.run(make(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+    assert experiment.run(make(), tmp_path).status == "done"
+
+
+def test_the_beginnings_of_another_run_are_refused(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(make())))
+    with pytest.raises(ConfigError, match=r"another run was started in this folder"):
+        experiment.run(make(optimizer=SgdConfig(learning_rate=0.01)), tmp_path)
+    assert experiment.run(make(), tmp_path).status == "done"

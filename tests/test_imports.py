@@ -12,8 +12,10 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 # From the top down: a module may import from its own folder and from lower layers.
 LAYERS = (
     ("train", "callback"),
-    ("app",),
-    ("summary", "experiment"),
+    ("app", "status"),
+    ("summary", "sweep"),
+    ("experiment",),
+    ("recorder",),
     ("population",),
     ("outcomes", "compilation"),
     ("training",),
@@ -21,7 +23,7 @@ LAYERS = (
     ("metrics", "nn", "optim", "sinks"),
     ("data",),
     ("config",),
-    ("registry", "metric_names"),
+    ("registry", "metric_names", "interruption"),
 )
 # Names are checked against the catalog, which imports nothing but the standard library.
 ALLOWED_UPWARD = {("config", "data.catalog")}

@@ -112,6 +112,14 @@ def test_numbers_do_not_recompile(changes):
     assert again.compile_seconds == 0
 
 
+def test_folds_of_other_sizes_do_not_recompile():
+    program, members = make_members(lambda rate: SgdConfig(learning_rate=rate), count=1)
+    population.train(program, members, make_dataset(counts=(200, 53, 47)))
+    compiled = program_count()
+    population.train(program, members, make_dataset(counts=(195, 55, 46)))
+    assert program_count() == compiled
+
+
 def test_other_rows_of_the_same_data_do_not_recompile():
     """Folds whose splits have the same sizes share a program; data are arguments."""
     program, members = make_members(lambda rate: SgdConfig(learning_rate=rate), count=1)

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import make_dataset
+from scipy.special import logsumexp
 
+from snnjax import step as step_module
 from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig
 from snnjax.config.split import split
 from snnjax.step import (
@@ -148,11 +150,54 @@ def test_masked_rows_take_no_part():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
-def test_scores_are_probabilities_and_parameters_are_counted():
+@pytest.mark.parametrize("classes", [2, 3, 26])
+@pytest.mark.parametrize("spread", [1.0, 30.0, 300.0])
+def test_scores_are_log_odds_and_do_not_saturate(classes, spread):
+    """Against float64; probabilities in float32 would all be 1 from a lead of 17 on."""
+    logits = spread * np.random.default_rng(classes).normal(size=(500, classes))
+    logits = logits.astype(np.float32).astype(np.float64)
+    expected = np.stack(
+        [z - logsumexp(np.delete(logits, c, 1), axis=1) for c, z in enumerate(logits.T)], 1
+    )
+    ours = np.asarray(step_module._margins(jnp.asarray(logits, jnp.float32)))
+    np.testing.assert_allclose(ours, expected, rtol=2e-6, atol=2e-6 * max(1.0, spread))
+    assert len(np.unique(ours[:, 0])) > 490
+
+
+def test_evaluation_scores_the_networks_own_logits():
     program, problem, _, state, batch = make()
     _, scores = eval_step(program, problem, state.network, batch)
-    np.testing.assert_allclose(scores.sum(1), 1, rtol=1e-5)
     logits, _ = apply(program, problem, state.network, batch.inputs, None)
-    np.testing.assert_array_equal(scores.argmax(1), logits.argmax(1))
+    np.testing.assert_array_equal(scores, step_module._margins(logits))
+
+
+def test_every_step_draws_new_masks_from_the_members_seed():
+    """With a vanishing learning rate only the masks can change the loss of the same batch."""
+    program, problem, member, state, batch = make(
+        optimizer=SgdConfig(learning_rate=1e-30), dropout=0.2
+    )
+    step = jax.jit(train_step, static_argnums=(0, 1))
+    first, sums = step(program, problem, member, state, batch)
+    _, repeated = step(program, problem, member, state, batch)
+    _, following = step(program, problem, member, first, batch)
+    other_seed = {**member, "seed": np.uint32(1)}
+    _, other = step(program, problem, other_seed, state, batch)
+    losses = {float(s["loss"]) for s in (sums, following, other)}
+    assert len(losses) == 3
+    assert float(repeated["loss"]) == float(sums["loss"])
+
+
+def test_seeds_draw_their_own_weights():
+    one, other = (make()[3].network.params for _ in range(2))
+    np.testing.assert_array_equal(one["output"]["kernel"], other["output"]["kernel"])
+    program, problem, member, *_ = make()
+    other = init_state(program, problem, {**member, "seed": np.uint32(1)}).network.params
+    for layer in range(8):
+        ours, theirs = one["hidden"][layer]["kernel"], other["hidden"][layer]["kernel"]
+        assert not np.isin(ours, theirs).any()
+
+
+def test_parameters_are_counted():
+    program, problem, _, state, _ = make()
     sizes = [leaf.size for leaf in jax.tree.leaves(state.network.params)]
     assert parameter_count(program, problem) == sum(sizes) == (12 + 1) * 32 + 7 * 33 * 32 + 33 * 3

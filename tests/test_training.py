@@ -1,5 +1,7 @@
 """Epochs on the device against plain loops: order, partial batches, early stopping, divergence."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,10 +9,11 @@ import pytest
 from conftest import make_dataset
 from sklearn import metrics as sklearn
 
-from snnjax import population, training
-from snnjax.arrays import to_device
+from snnjax import arrays, population, training
+from snnjax.arrays import bucket, to_device
 from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
 from snnjax.config.split import split
+from snnjax.metric_names import BY_TASK
 from snnjax.step import Batch, apply, train_step
 
 MODEL = ModelConfig(depth=3, width=16, dropout=0.1)
@@ -49,12 +52,15 @@ def assert_same(one, other, **tolerance):
 def test_an_epoch_equals_a_loop_of_steps(optimizer):
     """200 rows in batches of 32: six whole ones and one of 8, each row exactly once."""
     program, problem, member, data = make(optimizer=optimizer)
-    arrays = to_device(data)
+    on_device = to_device(data)
     state = training.start(program, problem, member)
     order = np.asarray(
-        training._permutation(member, state.epoch, arrays.rows["train"], arrays.counts["train"])
+        training._permutation(
+            member, state.epoch, on_device.rows["train"], on_device.counts["train"]
+        )
     )
-    assert sorted(order) == list(data.rows["train"])
+    assert sorted(order[:200]) == list(data.rows["train"])
+    order = order[:200]
     looped, losses = state.train, 0.0
     step = jax.jit(train_step, static_argnums=(0, 1))
     for start in range(0, len(order), 32):
@@ -63,7 +69,7 @@ def test_an_epoch_equals_a_loop_of_steps(optimizer):
         looped, sums = step(program, problem, member, looped, batch)
         losses += float(sums["loss"])
     scanned, record = jax.jit(training.run_epoch, static_argnums=(0, 1))(
-        program, problem, member, state, arrays
+        program, problem, member, state, on_device
     )
     # The whole batches draw the same masks; the short one draws a prefix of them.
     assert_same(scanned.train.network, looped.network, rtol=2e-5, atol=1e-6)
@@ -124,27 +130,48 @@ def test_regression_metrics_are_in_the_targets_own_unit():
     assert ours["loss"] == pytest.approx(mse / 2.5**2, rel=1e-5)
 
 
-@pytest.mark.parametrize("monitor", ["loss", "accuracy", "roc_auc"])
-@pytest.mark.parametrize("patience", [1, 4])
-def test_early_stopping_follows_its_definition(monitor, patience):
+def test_bytes_are_scaled_after_they_are_gathered():
+    """Images as bytes with shift and scale, and as scaled floats: the same bits."""
+    random = np.random.default_rng(0)
+    data = make_dataset()
+    pixels = random.integers(0, 256, data.features.shape).astype(np.uint8)
+    shift = random.uniform(50, 200, 12).astype(np.float32)
+    scale = random.uniform(0.005, 0.02, 12).astype(np.float32)
+    as_bytes = replace(data, features=pixels, shift=shift, scale=scale)
+    as_floats = replace(data, features=(pixels.astype(np.float32) - shift) * scale)
+    one, outcome, _ = train(data=as_bytes)
+    other, expected, _ = train(data=as_floats)
+    assert_same(one.state, other.state)
+    assert outcome == expected
+
+
+@pytest.mark.parametrize("monitor", sorted({*BY_TASK["classification"], *BY_TASK["regression"]}))
+def test_early_stopping_follows_its_definition(monitor):
     """Recomputed from the recorded curve: first best epoch, then `patience` epochs without gain."""
-    optimizer = NadamConfig(learning_rate=0.01)
-    _, full, records = train(optimizer=optimizer, epochs=60, monitor=monitor)
-    curve = np.array([r.metrics["validation"][monitor] for r in records])
-    curve = curve if monitor == "loss" else -curve
-    best, last = 0, len(curve) - 1
-    for epoch in range(len(curve)):
-        if curve[epoch] < curve[best]:
-            best = epoch
-        if epoch - best >= patience:
-            last = epoch
-            break
-    assert last < len(curve) - 1, "the case must stop early to test anything"
-    _, outcome, short = train(optimizer=optimizer, epochs=60, monitor=monitor, patience=patience)
-    assert (outcome.best_epoch, outcome.epochs, len(short)) == (best + 1, last + 1, last + 1)
-    # The restored network is the best epoch's, not the last one's.
-    recorded = short[best].metrics["validation"]["loss"]
-    assert outcome.metrics["validation"]["loss"] == pytest.approx(recorded, rel=1e-6)
+    task = "classification" if monitor in BY_TASK["classification"] else "regression"
+    keywords = {
+        "data": make_dataset(task=task),
+        "optimizer": NadamConfig(learning_rate=0.01),
+        "epochs": 60,
+        "monitor": monitor,
+    }
+    _, full, records = train(**keywords)
+    curve = np.array([record.metrics["validation"][monitor] for record in records])
+    for patience in (1, 4):
+        best, last = 0, len(curve) - 1
+        for epoch in range(len(curve)):
+            gain = curve[epoch] - curve[best]
+            if (gain > 0) if monitor in ("accuracy", "macro_f1", "roc_auc", "r2") else (gain < 0):
+                best = epoch
+            if epoch - best >= patience:
+                last = epoch
+                break
+        assert last < len(curve) - 1, "the case must stop early to test anything"
+        _, outcome, short = train(**keywords, patience=patience)
+        assert (outcome.best_epoch, outcome.epochs, len(short)) == (best + 1, last + 1, last + 1)
+        # The restored network is the best epoch's, not the last one's.
+        recorded = short[best].metrics["validation"]["loss"]
+        assert outcome.metrics["validation"]["loss"] == pytest.approx(recorded, rel=1e-6)
     assert full.epochs == 60
 
 
@@ -153,7 +180,8 @@ def test_without_restoring_the_last_network_is_scored():
     _, outcome, records = train(**keywords, restore_best=False)
     last = records[-1].metrics["validation"]["loss"]
     assert outcome.metrics["validation"]["loss"] == pytest.approx(last, rel=1e-6)
-    assert outcome.best_epoch < 40
+    assert outcome.best_epoch < outcome.scored_epoch == 40
+    assert outcome.scored_step == records[-1].step
 
 
 def test_without_validation_rows_the_last_epoch_stands_for_the_run():
@@ -165,14 +193,98 @@ def test_without_validation_rows_the_last_epoch_stands_for_the_run():
     assert all(set(record.metrics) == {"train"} for record in records)
 
 
-def test_divergence_stops_the_run_and_names_the_epoch():
-    _, outcome, records = train(optimizer=SgdConfig(learning_rate=1e4), epochs=30)
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_divergence_stops_the_run_and_names_the_epoch(restore_best):
+    """Momentum of 0.95 breaks this run after some healthy epochs; the best of them is scored."""
+    optimizer = SgdConfig(learning_rate=0.5, momentum=0.95)
+    _, outcome, records = train(optimizer=optimizer, epochs=60, restore_best=restore_best)
     assert outcome.status == "diverged"
-    assert outcome.epochs == len(records) < 30
-    assert not np.isfinite(records[-1].metrics["validation"]["loss"])
-    healthy = [np.isfinite(r.metrics["validation"]["loss"]) for r in records[:-1]]
-    assert all(healthy)
-    assert bool(outcome.metrics) == bool(healthy)
+    assert 1 < outcome.epochs == len(records) < 60
+    *healthy, broken = [record.metrics["validation"] for record in records]
+    assert np.isfinite([record["loss"] for record in healthy]).all()
+    assert np.isnan([*broken.values()]).all()
+    losses = [record["loss"] for record in healthy]
+    assert outcome.best_epoch == outcome.scored_epoch == int(np.argmin(losses)) + 1
+    assert outcome.metrics["validation"]["loss"] == pytest.approx(min(losses), rel=1e-6)
+    assert all(0 <= split["roc_auc"] <= 1 for split in outcome.metrics.values())
+
+
+def test_a_run_that_breaks_at_once_has_no_metrics():
+    _, outcome, records = train(optimizer=SgdConfig(learning_rate=1e8), epochs=30)
+    assert (outcome.status, outcome.epochs, outcome.best_epoch) == ("diverged", 1, 0)
+    assert outcome.metrics == {}
+    assert len(records) == 1
+
+
+def test_weights_alone_can_diverge():
+    """One batch an epoch and no validation rows: the loss before the only step is fine."""
+    data = make_dataset(counts=(200, 0, 47))
+    data = replace(data, features=data.features * 100)
+    optimizer = SgdConfig(learning_rate=3e38)
+    _, outcome, records = train(data=data, optimizer=optimizer, batch_size=200)
+    assert np.isfinite(records[0].metrics["train"]["loss"])
+    assert (outcome.status, outcome.epochs) == ("diverged", 1)
+
+
+def test_validation_alone_can_diverge():
+    data = make_dataset()
+    features = data.features.copy()
+    features[data.rows["validation"][0]] = np.inf
+    _, outcome, records = train(data=replace(data, features=features))
+    assert np.isfinite(records[0].metrics["train"]["loss"])
+    assert (outcome.status, outcome.epochs) == ("diverged", 1)
+
+
+def test_a_batch_larger_than_the_training_set_is_the_whole_set():
+    whole, _, _ = train(batch_size=bucket(200))
+    larger, _, _ = train(batch_size=100_000)
+    assert_same(whole.state, larger.state)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 15, 16, 17, 200, 1000, 11_941, 12_100, 130_000])
+def test_buckets_add_at_most_an_eighth_and_hold_neighbours(rows):
+    assert rows <= bucket(rows) <= rows * 9 / 8
+    assert bucket(bucket(rows)) == bucket(rows)
+    assert bucket(0) == 0
+
+
+def test_padding_changes_no_number(monkeypatch):
+    """193 training rows are padded to 208: the same weights, metrics to rounding."""
+    data = make_dataset(counts=(193, 41, 47))
+    padded, outcome, records = train(data=data)
+    monkeypatch.setattr(arrays, "bucket", lambda rows: rows)
+    plain, expected, plain_records = train(data=data)
+    assert_same(padded.state.train, plain.state.train)
+    assert (outcome.epochs, outcome.best_epoch) == (expected.epochs, expected.best_epoch)
+    for ours, theirs in zip(records, plain_records, strict=True):
+        assert ours.metrics["train"] == theirs.metrics["train"]
+        assert ours.metrics["validation"] == pytest.approx(theirs.metrics["validation"], rel=1e-6)
+
+
+def test_an_extreme_unit_of_the_target_does_not_disturb_early_stopping():
+    data = make_dataset(task="regression")
+    for scale in (1e-25, 1e25):
+        scaled = replace(data, target_scale=np.full(3, scale))
+        _, outcome, _ = train(data=scaled, monitor="rmse", epochs=10)
+        _, expected, _ = train(data=data, monitor="rmse", epochs=10)
+        assert outcome.best_epoch == expected.best_epoch > 1
+
+
+def test_every_seed_has_its_own_order():
+    _, _, member, data = make()
+    on_device = to_device(data)
+    orders = [
+        np.asarray(
+            training._permutation(
+                {**member, "seed": np.uint32(seed)},
+                jnp.int32(0),
+                on_device.rows["train"],
+                on_device.counts["train"],
+            )
+        )[:200]
+        for seed in (0, 1)
+    ]
+    assert (orders[0] == orders[1]).mean() < 0.1
 
 
 def test_same_seed_same_bits_other_seed_other_numbers():

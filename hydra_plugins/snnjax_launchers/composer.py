@@ -7,7 +7,7 @@ else: here the first of them is composed by Hydra, the others by exchanging thos
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
@@ -21,11 +21,34 @@ from hydra_plugins.snnjax_launchers.yaml_template import YamlTemplate
 
 @dataclass(frozen=True)
 class Job:
-    """A composed job: plain values, interpolations resolved, and the folder made for it."""
+    """A composed job.
+
+    Attributes:
+        config: Plain values, interpolations resolved.
+        folder: Where it is to run; `make_folder` makes it.
+        overrides: What sets it apart.
+        files: Content by name of the files that Hydra leaves in `subdir`.
+        subdir: `.hydra` as a rule; None for no such files.
+    """
 
     config: Mapping[str, Any]
     folder: Path
     overrides: Sequence[str]
+    files: Mapping[str, str]
+    subdir: str | None
+
+    def make_folder(self) -> None:
+        """Make the folder and the files that Hydra would leave in it.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.subdir is not None:
+            inner = self.folder / self.subdir
+            inner.mkdir(exist_ok=True)
+            for name, content in self.files.items():
+                (inner / name).write_text(content, encoding="utf-8")
 
 
 class Composer:
@@ -38,12 +61,8 @@ class Composer:
         self._parsed: dict[str, Override] = {}
         self._families: dict[tuple[str, ...], _Family] = {}
 
-    def make(self, number: int, overrides: Sequence[str]) -> Job:
-        """Compose job `number` and make its folder with the `.hydra` files.
-
-        Raises:
-            OSError: The folder cannot be written.
-        """
+    def compose(self, number: int, overrides: Sequence[str]) -> Job:
+        """Compose job `number` as Hydra would with these overrides."""
         parsed = [self._parse(text) for text in overrides]
         kin = tuple(p.key_or_group if self._is_plain(p) else str(p.input_line) for p in parsed)
         if kin not in self._families:
@@ -51,7 +70,7 @@ class Composer:
             self._families[kin] = _Family(composed)
         plain = [p for p in parsed if self._is_plain(p)]
         task = [p for p in parsed if not p.is_hydra_override()]
-        return self._families[kin].make(number, plain, task)
+        return self._families[kin].compose(number, plain, task)
 
     def _parse(self, text: str) -> Override:
         if text not in self._parsed:
@@ -82,7 +101,7 @@ class _Family:
         self._subdir: str | None = subdir
         # What ${hydra:...} looks into is a copy of the hydra node: it is kept up to date beside it.
         HydraConfig.instance().set_config(composed)
-        self._seen: Any = HydraConfig.instance().cfg
+        self._seen = cast(Any, HydraConfig.instance().cfg)
         for node in (composed, composed.hydra, self._seen.hydra):
             OmegaConf.set_readonly(node, False)
             OmegaConf.set_struct(node, False)
@@ -92,7 +111,7 @@ class _Family:
         self._task_text = YamlTemplate(task)
         self._hydra_text = YamlTemplate(OmegaConf.masked_copy(composed, "hydra"))
 
-    def make(self, number: int, plain: Sequence[Override], given: Sequence[Override]) -> Job:
+    def compose(self, number: int, plain: Sequence[Override], given: Sequence[Override]) -> Job:
         values = {override.key_or_group: override.value() for override in plain}
         task = [str(override.input_line) for override in given]
         own: dict[str, Any] = {
@@ -117,20 +136,12 @@ class _Family:
         folder = Path(str(sweep.dir)).absolute() / str(sweep.subdir)
         own["runtime.output_dir"] = composed.hydra.runtime.output_dir = str(folder)
         self._seen.hydra.runtime.output_dir = str(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._subdir is not None:
-            self._write(folder / self._subdir, values, own, task)
-        return Job(self._resolved(), folder, task)
-
-    def _write(
-        self, folder: Path, values: Mapping[str, Any], own: Mapping[str, Any], task: list[str]
-    ) -> None:
-        folder.mkdir(exist_ok=True)
-        hydra = {f"hydra.{key}": value for key, value in own.items()}
-        (folder / "config.yaml").write_text(self._task_text.render(values), encoding="utf-8")
-        (folder / "hydra.yaml").write_text(self._hydra_text.render(hydra), encoding="utf-8")
-        listed = OmegaConf.to_yaml(OmegaConf.create(task))
-        (folder / "overrides.yaml").write_text(listed, encoding="utf-8")
+        files = {
+            "config.yaml": self._task_text.render(values),
+            "hydra.yaml": self._hydra_text.render({f"hydra.{k}": v for k, v in own.items()}),
+            "overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(task)),
+        }
+        return Job(self._resolved(), folder, task, files, self._subdir)
 
     def _resolved(self) -> Mapping[str, Any]:
         nodes = {str(key): self._composed[key] for key in self._composed if key != "hydra"}

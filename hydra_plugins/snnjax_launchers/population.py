@@ -38,11 +38,10 @@ class PopulationLauncher(Launcher):
         setup_globals()
         composer = Composer(self.context.config_loader, self.config)
         jobs = [
-            composer.make(initial_job_idx + position, overrides)
+            composer.compose(initial_job_idx + position, overrides)
             for position, overrides in enumerate(job_overrides)
         ]
-        pairs = [(job.config, job.folder) for job in jobs]
-        objectives = run_jobs(pairs, self.members, self.workers)
+        objectives = run_jobs(jobs, self.members, self.workers)
         return [
             JobReturn(job.overrides, status=JobStatus.COMPLETED, _return_value=objective)
             for job, objective in zip(jobs, objectives, strict=True)

@@ -1,7 +1,7 @@
 """Where a run reports to: `metrics.jsonl`, the console, Weights & Biases."""
 
-from snnjax.sinks.base import Evaluation, RunInfo, Sink
+from snnjax.sinks.base import Evaluation, RunInfo, Sink, say
 from snnjax.sinks.composite import Sinks, open_sinks
 from snnjax.sinks.jsonl import read_evaluations
 
-__all__ = ["Evaluation", "RunInfo", "Sink", "Sinks", "open_sinks", "read_evaluations"]
+__all__ = ["Evaluation", "RunInfo", "Sink", "Sinks", "open_sinks", "read_evaluations", "say"]

@@ -1,6 +1,7 @@
 """What every sink learns about a run, what it is told, and the interface it answers to."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,14 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Wait, within a limit, for what is still under way and let go of everything."""
+
+
+def say(message: str) -> None:
+    """Print a line on stdout; a console that went away must not end the run."""
+    try:
+        print(message, flush=True)
+    except (OSError, ValueError):
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for good
 
 
 def warn(message: str) -> None:

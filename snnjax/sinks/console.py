@@ -14,9 +14,9 @@ INTERVAL = 1.0
 SHARE = 0.01
 
 
-def is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Tell whether `stream` is a terminal on which a line can be drawn again."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def make_console(

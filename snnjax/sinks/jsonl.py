@@ -1,13 +1,19 @@
 """`metrics.jsonl`: one line of strict JSON per evaluation, complete up to the last one written."""
 
 import contextlib
+import errno
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from snnjax.sinks.base import RESERVED, Evaluation, RunInfo
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
 
 FILE_NAME = "metrics.jsonl"
 
@@ -54,6 +60,16 @@ def read_evaluations(path: Path) -> list[Evaluation]:
     return [from_line(line) for line in lines]
 
 
+def lock_alone(file: IO[bytes]) -> None:
+    """Lock an open file for this process until it is closed; where locks exist (not on Windows).
+
+    Raises:
+        OSError: Another process holds it.
+    """
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 class MetricsFile:
     """The sink behind `metrics.jsonl`, the record of a run that the other sinks only mirror.
 
@@ -61,8 +77,12 @@ class MetricsFile:
     A fresh run replaces a stale file; one that goes on from a checkpoint keeps the lines up to
     it (`earlier`) and drops those after it, which it computes again.
 
+    The open file is also the lock of the run folder: two processes in one folder would mix their
+    lines.
+
     Raises:
-        OSError: The file cannot be written. This one ends the run: there is no other record.
+        OSError: The file cannot be written, or another process writes it. This one ends the run:
+            there is no other record.
     """
 
     def __init__(self, run: RunInfo) -> None:
@@ -70,6 +90,12 @@ class MetricsFile:
         self.earlier: list[Evaluation] = []
         run.folder.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("a+b")
+        try:
+            lock_alone(self._file)
+        except OSError as error:
+            self._file.close()
+            reason = "another process is training in this folder"
+            raise OSError(errno.EBUSY, reason, str(run.folder)) from error
         self._file.truncate(self._keep(run.start_epoch))
 
     def write(self, evaluation: Evaluation) -> None:

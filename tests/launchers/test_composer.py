@@ -1,7 +1,6 @@
 """Jobs composed by exchanging values equal those that Hydra composes from its files."""
 
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,7 +81,9 @@ def test_jobs_equal_hydras_own(name, context, tmp_path):
     composer = Composer(hydra.config_loader, master)
     # Twice and backwards, so that each job also comes after another of its family.
     for number, overrides in enumerate([*jobs, *reversed(jobs)]):
-        job = composer.make(number, overrides)
+        job = composer.compose(number, overrides)
+        assert not (job.folder / ".hydra").exists()
+        job.make_folder()
         ours = {path.name: path.read_text() for path in (job.folder / ".hydra").iterdir()}
         expected_folder, expected = by_hydra(hydra, master, number, overrides)
         assert job.folder == expected_folder
@@ -120,9 +121,8 @@ def test_a_thousand_jobs_need_few_compositions(context, monkeypatch):
     composer = Composer(hydra.config_loader, master)
     jobs = itertools.product(("snn", "msra"), range(50))
     folders = {
-        composer.make(n, [f"model={model}", f"seed={seed}"]).folder
+        composer.compose(n, [f"model={model}", f"seed={seed}"]).folder
         for n, (model, seed) in enumerate(jobs)
     }
     assert len(folders) == 100
     assert len(composed) == 2
-    assert all(os.path.isfile(path / ".hydra/config.yaml") for path in folders)

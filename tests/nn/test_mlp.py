@@ -61,6 +61,31 @@ def test_dropout_differs_between_steps_and_repeats_within_one(rates):
     assert not np.array_equal(first, model(x, randomness(**rates, step=2)))
 
 
+@pytest.mark.parametrize("kind", ["alpha", "ordinary"])
+def test_the_forward_pass_is_its_definition(kind):
+    """Each layer's masks from its own stream, input dropout at its own rate, in float64."""
+    model = build(depth=4, width=24, dropout_kind=kind)
+    x = np.asarray(jax.random.normal(jax.random.key(1), (50, 20)))
+    draws = randomness(dropout=0.3, input_dropout=0.1, step=7)
+    expected = x.astype(np.float64)
+    for layer, linear in enumerate([None, *model.hidden]):
+        if linear is not None:
+            expected = expected @ np.asarray(linear.kernel[...], np.float64)
+            expected = 1.0507009873554805 * np.where(
+                expected > 0, expected, 1.6732632423543772 * np.expm1(np.minimum(expected, 0))
+            )
+        rate = 0.3 if layer else 0.1
+        kept = np.asarray(noise.is_kept(noise.fold(draws.key, layer), rate, expected.shape))
+        if kind == "alpha":
+            drop_to = -1.7580993408473766
+            a = ((1 - rate) * (1 + rate * drop_to**2)) ** -0.5
+            expected = a * np.where(kept, expected, drop_to) - a * rate * drop_to
+        else:
+            expected = np.where(kept, expected / (1 - rate), 0)
+    expected = expected @ np.asarray(model.output.kernel[...], np.float64)
+    np.testing.assert_allclose(model(x, draws), expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.05, 0.1])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_32_selu_layers_keep_mean_and_variance(dropout, seed):
