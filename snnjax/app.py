@@ -15,6 +15,7 @@ from snnjax import interruption
 from snnjax.config.errors import ConfigError
 from snnjax.config.overrides import check_overrides
 from snnjax.config.strict import from_hydra
+from snnjax.file_names import ERROR_FILE, RESULT_FILE
 from snnjax.sinks.base import say
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes. Of several runs the gravest counts: failed, then refused, then diverged."""
 
-ERROR_FILE = "error.json"
-RESULT_FILE = "result.json"
 _INFORMATION = ("help", "hydra_help", "cfg", "info", "shell_completion", "experimental_rerun")
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _BUG = "unexpected"  # such an error is ours and is shown with its traceback
@@ -142,13 +141,15 @@ def run_jobs(jobs: Sequence[Job], members: int, workers: int | None) -> list[flo
             ended[number] = error
     if ended and not (runs and all(run.config.sweep.skip_invalid for run in runs.values())):
         raise ConfigError(_refusal(map(str, ended.values()), len(jobs)))
-    for number in list(runs):
+    for number, job in enumerate(jobs):
+        if number in ended and _holds_a_run(job.folder):
+            continue
         try:
-            jobs[number].make_folder()
-            (runs[number].folder / ERROR_FILE).unlink(missing_ok=True)
+            job.make_folder()
+            (job.folder / ERROR_FILE).unlink(missing_ok=True)
         except OSError as error:
             ended[number] = error
-            del runs[number]
+            runs.pop(number, None)
     try:
         results = run_sweep([*runs.values()], members=members, workers=workers)
     except KeyboardInterrupt:
@@ -159,6 +160,11 @@ def run_jobs(jobs: Sequence[Job], members: int, workers: int | None) -> list[flo
     ended |= dict(zip(runs, results, strict=True))
     _complain_once(error for error in ended.values() if isinstance(error, Exception))
     return [_settle(ended[number], job.folder) for number, job in enumerate(jobs)]
+
+
+def _holds_a_run(folder: Path) -> bool:
+    """Tell whether a folder holds a result, which an error must not be laid beside."""
+    return (folder / RESULT_FILE).exists()
 
 
 def _refusal(messages: Iterable[str], jobs: int) -> list[str]:
@@ -210,7 +216,7 @@ def _write_down(error: Exception, folder: Path) -> None:
     """Leave what went wrong in the job's folder for the summary, but not beside a result."""
     message, code = _explain(error)
     SESSION.codes.append(code)
-    if (folder / RESULT_FILE).exists():
+    if _holds_a_run(folder):
         return
     try:
         text = json.dumps({"message": message, "exit_code": code}, indent=2)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,10 @@ from snnjax.sinks import say
 if TYPE_CHECKING:
     from snnjax.outcomes import EpochRecord
     from snnjax.population import Trained
+
+
+# The populations of a sweep come data set by data set; workers may be at two of them.
+_load = lru_cache(maxsize=2)(load)
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,14 @@ def run(config: Config, folder: Path) -> RunResult:
     return result
 
 
-def run_population(runs: Sequence[Run]) -> list[RunResult | OSError]:
+def run_population(runs: Sequence[Run], size: int = 1) -> list[RunResult | OSError]:
     """Train runs of one program on one data set; each leaves its own run folder behind.
 
     A run whose folder cannot be written fails alone. A run that is alone reports to the console.
+
+    Args:
+        runs: The members.
+        size: See `population.train`.
 
     Returns:
         For each run its result, or the error it failed with.
@@ -89,7 +98,7 @@ def run_population(runs: Sequence[Run]) -> list[RunResult | OSError]:
         KeyboardInterrupt: Stopping was asked for; each run keeps what it has written.
     """
     began = time.perf_counter()
-    data = load(runs[0].config.data)
+    data = _load(runs[0].config.data)
     for one in runs:
         _check_fit(one.config, data)
     # JAX is imported only now that nothing can be wrong any more, but before wandb's thread runs:
@@ -110,7 +119,7 @@ def run_population(runs: Sequence[Run]) -> list[RunResult | OSError]:
             return results
         try:
             members, heard = zip(*((runs[n], recorders[n]) for n in writable), strict=True)
-            trained = _train(members, data, heard)
+            trained = _train(members, data, heard, size)
         except _AllFailed:
             return [recorder.error or OSError("not written") for recorder in recorders]
         circumstances = _circumstances(trained, time.perf_counter() - began)
@@ -136,6 +145,7 @@ def _train(
     runs: Sequence[Run],
     data: Dataset,
     recorders: Sequence[Recorder],
+    size: int,
 ) -> "Trained":
     from snnjax import population
     from snnjax.step import parameter_count
@@ -151,7 +161,7 @@ def _train(
         if all(recorder.error is not None for recorder in recorders):
             raise _AllFailed
 
-    return population.train(programs[0], members, data, report)
+    return population.train(programs[0], members, data, report, size=size)
 
 
 def _circumstances(trained: "Trained", seconds: float) -> dict[str, Any]:

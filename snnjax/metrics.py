@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 Sums = Mapping[str, Any]
 
@@ -62,6 +63,20 @@ def concordant_pairs(scores: jax.Array, labels: jax.Array, mask: jax.Array) -> j
         return jnp.pad(pairs, (0, padding)).reshape(blocks, _PAIR_BLOCK).sum(1)
 
     return jax.lax.map(one_against_rest, jnp.arange(1 if classes == 2 else 0, classes))
+
+
+def count_pairs(scores: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Count on the host what `concordant_pairs` counts on the device, as (classes or 1, 1)."""
+    classes = scores.shape[1]
+    counts = []
+    for column in range(1 if classes == 2 else 0, classes):
+        is_positive = labels == column
+        positives = scores[is_positive, column]
+        negatives = np.sort(scores[~is_positive, column])
+        below = np.searchsorted(negatives, positives, side="left")
+        up_to = np.searchsorted(negatives, positives, side="right")
+        counts.append([below.sum(dtype=np.int64) + up_to.sum(dtype=np.int64)])
+    return np.array(counts, np.int64)
 
 
 def summarize(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from snnjax import interruption, training
 from snnjax.arrays import Arrays, to_device
@@ -43,6 +44,7 @@ def train(
     data: Dataset,
     report: Report = lambda record: None,
     strategy: Strategy | None = None,
+    size: int = 1,
 ) -> Trained:
     """Train members to their ends.
 
@@ -52,11 +54,15 @@ def train(
         data: The data set they share.
         report: Called for every epoch of every member, while later epochs are being computed.
         strategy: How members are mapped; None leaves the choice to the backend.
+        size: A smaller population is filled up to this size with members that do nothing, so that
+            populations of different sizes share one compiled program.
     """
+    idle = {**members[-1], "training.epochs": np.int32(0)}
+    filled = [*members, *[idle] * (size - len(members))]
     strategy = strategy or ("map" if jax.default_backend() == "cpu" else "vmap")
     static = (program, problem_of(data), strategy)
     arrays = to_device(data)
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *filled)
     start, start_seconds = compiled(start_members, static, (stacked,))
     state = start(stacked)
     length = _chunk_length(state, data)
@@ -78,13 +84,13 @@ def train(
             break
         pending = news
     report_news(_fetch(news), data, report)
-    sums = {
+    scored = {
         split: _fetch(score(state, arrays, rows[split], arrays.counts[split]))
         for split in SPLITS
         if len(data.rows[split])
     }
     return Trained(
-        outcomes=conclude(program, jax.device_get(_summary(state)), sums, data),
+        outcomes=conclude(program, jax.device_get(_summary(state)), scored, data)[: len(members)],
         state=state,
         strategy={"map": strategy, "population": len(members), "chunk_epochs": length},
         seconds=time.perf_counter() - began,
@@ -146,12 +152,12 @@ def score_members(
     arrays: Arrays,
     rows: jax.Array,
     count: jax.Array,
-) -> dict[str, Any]:
-    """Add up a split's sums for the network each member stands for."""
+) -> tuple[dict[str, Any], jax.Array]:
+    """Evaluate on a split the network each member stands for: sums and scores."""
 
-    def one(state: MemberState) -> dict[str, Any]:
+    def one(state: MemberState) -> tuple[dict[str, Any], jax.Array]:
         network = training.chosen_network(program, state)
-        return training.evaluate(program, problem, network, arrays, rows, count, with_pairs=True)
+        return training.evaluate(program, problem, network, arrays, rows, count)
 
     return _map(strategy, one, state)
 

@@ -17,14 +17,13 @@ from snnjax.config.schema import Config
 from snnjax.config.split import fingerprint, to_dict
 from snnjax.config.strict import convert
 from snnjax.data.dataset import SPLITS, Dataset
+from snnjax.file_names import CONFIG_FILE, RESULT_FILE
 from snnjax.metric_names import MAXIMIZED
 from snnjax.sinks import Evaluation, RunInfo, Sinks, open_sinks
 
 if TYPE_CHECKING:
     from snnjax.outcomes import EpochRecord, Outcome
 
-CONFIG_FILE = "config.json"
-RESULT_FILE = "result.json"
 _PACKAGES = ("jax", "flax", "optax", "numpy")
 
 

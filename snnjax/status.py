@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from snnjax.file_names import CONFIG_FILE, ERROR_FILE, METRICS_FILE, RESULT_FILE
 from snnjax.summary import read_jobs
 
 # A run that wrote a metric this recently is taken to be running.
@@ -44,8 +45,8 @@ def read_states(sweep: Path, now: float | None = None) -> dict[Path, str]:
     states = {}
     for job in read_jobs(sweep):
         state = job.status
-        if not job.result and not (job.folder / "error.json").exists():
-            metrics = job.folder / "metrics.jsonl"
+        if not job.result and not (job.folder / ERROR_FILE).exists():
+            metrics = job.folder / METRICS_FILE
             is_recent = metrics.exists() and now - metrics.stat().st_mtime < _RECENT_SECONDS
             state = "running" if is_recent else "left"
         states[job.folder] = state
@@ -66,12 +67,10 @@ def describe(sweep: Path, states: dict[Path, str]) -> str:
 
 def _runs_per_second(states: dict[Path, str]) -> float | None:
     """Return the pace between the start of the first run and the end of the last."""
-    results = [folder / "result.json" for folder in states]
+    results = [folder / RESULT_FILE for folder in states]
     ends = [path.stat().st_mtime for path in results if path.exists()]
-    begins = [
-        path.stat().st_mtime for folder in states if (path := folder / "config.json").exists()
-    ]
-    if not ends or max(ends) <= min(begins):
+    begins = [path.stat().st_mtime for folder in states if (path := folder / CONFIG_FILE).exists()]
+    if not ends or not begins or max(ends) <= min(begins):
         return None
     return len(ends) / (max(ends) - min(begins))
 

@@ -4,16 +4,30 @@ Reads run folders only; imports neither JAX nor NumPy.
 """
 
 import json
+import os
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
+
+from snnjax.config.errors import show
+from snnjax.config.fields import leaves
+from snnjax.config.schema import Config
+from snnjax.file_names import (
+    COMPOSED_FILE,
+    CONFIG_FILE,
+    ERROR_FILE,
+    HYDRA_FOLDER,
+    OVERRIDES_FILE,
+    RESULT_FILE,
+)
 
 REPETITIONS = ("seed", "data.fold")
 """Keys that repeat a setting rather than being one."""
@@ -22,6 +36,9 @@ _QUALITIES = ("accuracy", "rmse", "loss")
 _WIDTH = 160  # where no terminal says how wide a line may be
 _SPLITS = ("validation", "test")
 _ROWS = 100  # of the table of single runs; settings are shown all
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is built
+_ABSENT = object()
+_ROLES = {leaf.path: leaf.role for leaf in leaves(Config)}
 
 
 @dataclass(frozen=True)
@@ -30,7 +47,8 @@ class Job:
 
     Attributes:
         folder: The run folder.
-        overrides: What the command line or the sweep file set for this run, by key.
+        overrides: What the command line or the sweep file set for this run, by key. Where Hydra
+            noted those of a later, refused attempt, the values that the result belongs to.
         status: `done`, `diverged` or `failed`.
         result: The content of `result.json`; empty for a failed run.
         message: Why a run failed, as far as it could be told.
@@ -46,14 +64,22 @@ class Job:
 
     def metric(self, split: str, name: str) -> float | None:
         """Return one metric of the run, None where it has none."""
-        value = ((self.result.get("metrics") or {}).get(split) or {}).get(name)
+        value = self._metrics(split).get(name)
         return float(value) if isinstance(value, int | float) else None
+
+    def has(self, split: str, name: str) -> bool:
+        """Return whether a metric belongs to the task of the run, whatever its value."""
+        return name in self._metrics(split)
+
+    def _metrics(self, split: str) -> Mapping[str, Any]:
+        return (self.result.get("metrics") or {}).get(split) or {}
 
 
 def read_jobs(sweep: Path) -> list[Job]:
     """Return the runs in the folder of a multirun, in the order they were started."""
-    folders = [path.parent for path in sweep.glob("**/.hydra")]
-    numbered = sorted(folders, key=lambda f: [(len(p), p) for p in f.relative_to(sweep).parts])
+    numbered = sorted(
+        _run_folders(sweep), key=lambda f: [(len(p), p) for p in f.relative_to(sweep).parts]
+    )
     return [_read_job(folder) for folder in numbered]
 
 
@@ -83,22 +109,21 @@ def print_summary(jobs: Sequence[Job], sweep: Path, console: Console | None = No
 
 def runs_table(jobs: Sequence[Job], keys: Sequence[str] | None = None) -> Table:
     """Return the table with one row per run and a column for each of `keys`."""
-    keys, quality = varying(jobs) if keys is None else keys, _quality(jobs)
+    keys, is_mixed = varying(jobs) if keys is None else keys, _is_mixed(jobs)
     table = Table(title=None, box=None, pad_edge=False, header_style="bold")
     table.add_column("run", justify="right")
     for key in (*keys, "status"):
         table.add_column(key)
-    for heading in ("best epoch", *(f"{split} {quality}" for split in _SPLITS), "seconds"):
+    for heading in ("best epoch", *_headings(jobs), "seconds"):
         table.add_column(heading, justify="right")
     for job in jobs:
-        qualities = (_number(job.metric(split, quality)) for split in _SPLITS)
         best, seconds = job.result.get("best_epoch"), job.result.get("seconds")
         table.add_row(
             job.folder.name,
             *(job.overrides.get(key, "") for key in keys),
             job.status,
             "" if best is None else str(best),
-            *qualities,
+            *_cells([job], is_mixed),
             "" if seconds is None else f"{seconds:.1f}",
         )
     return table
@@ -112,37 +137,87 @@ def settings_table(jobs: Sequence[Job]) -> Table | None:
         groups.setdefault(tuple(job.overrides.get(key, "") for key in keys), []).append(job)
     if max(map(len, groups.values())) < 2:
         return None
-    quality = _quality(jobs)
+    is_mixed = _is_mixed(jobs)
     table = Table(title="\nmean ± standard deviation", title_justify="left", title_style="",
                   box=None, pad_edge=False, header_style="bold")  # fmt: skip
     for key in keys:
         table.add_column(key)
-    for heading in ("runs done", *(f"{split} {quality}" for split in _SPLITS)):
+    for heading in ("runs done", *_headings(jobs)):
         table.add_column(heading, justify="right")
     for setting, members in groups.items():
         done = [job for job in members if job.status == "done"]
-        spreads = (_spread([job.metric(split, quality) for job in done]) for split in _SPLITS)
-        table.add_row(*setting, f"{len(done)} of {len(members)}", *spreads)
+        table.add_row(*setting, f"{len(done)} of {len(members)}", *_cells(done, is_mixed))
     return table
 
 
+def _run_folders(sweep: Path) -> Iterator[Path]:
+    for root, folders, _ in os.walk(sweep):
+        if HYDRA_FOLDER in folders:
+            yield Path(root)
+            if Path(root) != sweep:
+                folders.clear()  # nothing to find among what a run has written
+
+
 def _read_job(folder: Path) -> Job:
-    result = _read_json(folder / "result.json")
-    error = _read_json(folder / "error.json")
+    result = _read_json(folder / RESULT_FILE)
+    error = _read_json(folder / ERROR_FILE)
     status = str(result.get("status", "done")) if result and not error else "failed"
     message = str(error.get("message", "")) or ("" if result else "ended without a result")
     code = {"failed": int(error.get("exit_code", 1)), "diverged": 3}.get(status, 0)
-    return Job(folder, _read_overrides(folder), status, result, message, code)
+    return Job(folder, _read_overrides(folder, bool(result)), status, result, message, code)
 
 
-def _read_overrides(folder: Path) -> dict[str, str]:
-    from omegaconf import OmegaConf
+def _read_overrides(folder: Path, has_result: bool) -> dict[str, str]:
+    pairs = (str(line).partition("=") for line in _read_yaml(folder / OVERRIDES_FILE) or ())
+    given = {key.lstrip("+"): value for key, _, value in pairs}
+    if not has_result:
+        return given
+    config = _read_json(folder / CONFIG_FILE)
+    changed = _changed_since(config, _read_yaml(folder / COMPOSED_FILE))
+    return {
+        key: _as_override(_look_up(config, key)) if _is_affected(key, changed) else value
+        for key, value in given.items()
+    }
 
-    path = folder / ".hydra" / "overrides.yaml"
-    if not path.exists():
-        return {}
-    pairs = (str(line).partition("=") for line in OmegaConf.load(path))
-    return {key.lstrip("+"): value for key, _, value in pairs}
+
+def _changed_since(config: Mapping[str, Any], composed: Any) -> set[str]:
+    """Return the keys whose value in Hydra's `composed` is not that of the run's own `config`."""
+    return {path for path in _ROLES if _differs(_look_up(config, path), _look_up(composed, path))}
+
+
+def _differs(own: Any, composed: Any) -> bool:
+    if own is _ABSENT or composed is _ABSENT or own == composed or "${" in str(composed):
+        return False
+    try:
+        return float(own) != float(composed)  # text such as 1e-3 was meant as a number
+    except (TypeError, ValueError):
+        return True
+
+
+def _is_affected(key: str, changed: set[str]) -> bool:
+    """Return whether `key` sets one of the `changed` keys; a prepared experiment may set any."""
+    below = {path for path in _ROLES if path == key or path.startswith(f"{key}.")}
+    return any(path in below if below else _ROLES[path] != "run" for path in changed)
+
+
+def _look_up(tree: Any, path: str) -> Any:
+    for key in path.split("."):
+        tree = tree.get(key, _ABSENT) if isinstance(tree, Mapping) else _ABSENT
+    return tree
+
+
+def _as_override(value: Any) -> str:
+    """Return a value as it would be given, a section as its name as far as it has one."""
+    if isinstance(value, Mapping):
+        value = value.get("name", _ABSENT)
+    return "" if value is _ABSENT else show(value)
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_bytes(), Loader=_LOADER)
+    except (OSError, yaml.YAMLError):
+        return None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -156,9 +231,27 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _quality(jobs: Sequence[Job]) -> str:
     """Return the metric to show: accuracy for classification, RMSE for regression."""
     for name in _QUALITIES:
-        if any(job.metric(split, name) is not None for job in jobs for split in _SPLITS):
+        if any(job.has(split, name) for job in jobs for split in _SPLITS):
             return name
-    return _QUALITIES[0]
+    return ""
+
+
+def _is_mixed(jobs: Sequence[Job]) -> bool:
+    """Return whether the metric to show is not the same for all jobs that have one."""
+    return len({_quality([job]) for job in jobs} - {""}) > 1
+
+
+def _headings(jobs: Sequence[Job]) -> Iterator[str]:
+    quality = "" if _is_mixed(jobs) else f" {_quality(jobs) or _QUALITIES[0]}"
+    return (f"{split}{quality}" for split in _SPLITS)
+
+
+def _cells(jobs: Sequence[Job], is_mixed: bool) -> Iterator[str]:
+    """Yield the quality of `jobs` per split, preceded by its name where names differ."""
+    quality = _quality(jobs)
+    for split in _SPLITS:
+        cell = _spread([job.metric(split, quality) for job in jobs])
+        yield f"{quality} {cell}" if is_mixed and cell else cell
 
 
 def _number(value: float | None) -> str:

@@ -1,6 +1,7 @@
 """Many runs at once: grouped into populations, trained side by side, each failing alone."""
 
 import importlib
+import math
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -12,6 +13,8 @@ from snnjax import interruption
 from snnjax.config.split import split
 from snnjax.experiment import Run, RunResult, earlier_result, run_population
 from snnjax.sinks import say
+
+_TURNS = 4
 
 Ended = RunResult | Exception
 Told = Callable[[str], None]
@@ -45,17 +48,20 @@ def run_sweep(
         else:
             if earlier is not None:
                 ended[number] = earlier
-    populations = group(runs, [n for n in range(len(runs)) if n not in ended], members)
-    if not populations:
+    left = [number for number in range(len(runs)) if number not in ended]
+    if not left:
         return [ended[number] for number in range(len(runs))]
     _import_before_threads(runs)
     workers = workers or _default_workers()
+    # Several populations for each worker, so that all of them end at about the same time.
+    size = min(members, math.ceil(len(left) / (_TURNS * workers)))
+    populations = group(runs, left, size)
     tell(
         f"{len(runs)} runs, {len(ended)} of them already ended; {len(populations)} populations, "
         f"{workers} at a time"
     )
     began, before = time.perf_counter(), len(ended)
-    with closing(_train_all(runs, populations, workers)) as finished:
+    with closing(_train_all(runs, populations, workers, size)) as finished:
         for numbers, results in finished:
             ended |= dict(zip(numbers, results, strict=True))
             tell(_progress(runs, ended, time.perf_counter() - began, before))
@@ -81,7 +87,7 @@ def group(runs: Sequence[Run], numbers: Sequence[int], members: int) -> list[lis
 
 
 def _train_all(
-    runs: Sequence[Run], populations: Sequence[Sequence[int]], workers: int
+    runs: Sequence[Run], populations: Sequence[Sequence[int]], workers: int, size: int
 ) -> Generator[tuple[Sequence[int], list[Ended]], None, None]:
     """Train populations in threads; yield the numbers and results of each as it ends.
 
@@ -90,7 +96,7 @@ def _train_all(
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="population") as pool:
         jobs = {
-            pool.submit(_train_population, [runs[number] for number in numbers]): numbers
+            pool.submit(_train_population, [runs[number] for number in numbers], size): numbers
             for numbers in populations
         }
         try:
@@ -103,9 +109,9 @@ def _train_all(
             raise
 
 
-def _train_population(runs: Sequence[Run]) -> list[Ended]:
+def _train_population(runs: Sequence[Run], size: int) -> list[Ended]:
     try:
-        return [*run_population(runs)]
+        return [*run_population(runs, size)]
     except Exception as error:
         # Program and data are all members', and so is what is wrong with them.
         return [error] * len(runs)

@@ -52,7 +52,8 @@ def start(program: Program, problem: Problem, member: Member) -> MemberState:
     """Return a member before its first epoch."""
     train = init_state(program, problem, member)
     zero = jnp.zeros((), jnp.int32)
-    return MemberState(train, train.network, jnp.array(jnp.inf), zero, zero, zero)
+    status = jnp.where(member["training.epochs"] > 0, RUNNING, FINISHED).astype(jnp.int32)
+    return MemberState(train, train.network, jnp.array(jnp.inf), zero, zero, status)
 
 
 def run_epochs(
@@ -96,15 +97,12 @@ def run_epoch(
     record = {"step": train.step, "train": train_sums}
     healthy = jnp.isfinite(train_sums["loss"]) & _is_finite(train.network)
     if arrays.has_validation:
-        sums = evaluate(
-            program,
-            problem,
-            train.network,
-            arrays,
-            arrays.rows["validation"],
-            arrays.counts["validation"],
-            with_pairs=program.training.monitor == "roc_auc" or problem.outputs == 2,
-        )
+        rows, count = arrays.rows["validation"], arrays.counts["validation"]
+        sums, scores = evaluate(program, problem, train.network, arrays, rows, count)
+        if _ranks_every_epoch(program, problem):
+            labels = arrays.targets[rows]
+            mask = jnp.arange(len(rows)) < count
+            sums["pairs"] = concordant_pairs(scores, labels, mask)
         record["validation"] = sums
         healthy &= jnp.isfinite(sums["loss"])
         value = _monitored(program, arrays, sums)
@@ -130,6 +128,12 @@ def run_epoch(
     return state._replace(status=status), record
 
 
+def _ranks_every_epoch(program: Program, problem: Problem) -> bool:
+    """Tell whether to sort the scores at every epoch: it is cheap for two classes only."""
+    is_binary = problem.task == "classification" and problem.outputs == 2
+    return program.training.monitor == "roc_auc" or is_binary
+
+
 def chosen_network(program: Program, state: MemberState) -> Network:
     """Return the network a finished member stands for: the best, or on request the last.
 
@@ -147,10 +151,12 @@ def evaluate(
     arrays: Arrays,
     rows: jax.Array,
     count: jax.Array,
-    *,
-    with_pairs: bool,
-) -> dict[str, Any]:
-    """Add up the sums of `metrics.summarize` over the first `count` of `rows`, each row once."""
+) -> tuple[dict[str, Any], jax.Array]:
+    """Evaluate the first `count` of `rows`, each once.
+
+    Returns:
+        The sums of `metrics.summarize`, and the scores of `step.eval_step`, (rows, outputs).
+    """
     size = min(_EVAL_ROWS, rows.shape[0])
     batches = -(-rows.shape[0] // size)
     padded = jnp.pad(rows, (0, batches * size - rows.shape[0]), mode="edge")
@@ -169,10 +175,7 @@ def evaluate(
     scores = jnp.zeros((batches * size, problem.outputs), jnp.float32)
     used = (count + size - 1) // size
     totals, scores = jax.lax.fori_loop(0, used, add, (totals, scores))
-    if problem.task == "classification" and with_pairs:
-        mask = jnp.arange(batches * size) < count
-        totals["pairs"] = concordant_pairs(scores, arrays.targets[padded], mask)
-    return totals
+    return totals, scores[: rows.shape[0]]
 
 
 def _train_epoch(

@@ -23,7 +23,7 @@ LAYERS = (
     ("metrics", "nn", "optim", "sinks"),
     ("data",),
     ("config",),
-    ("registry", "metric_names", "interruption"),
+    ("registry", "metric_names", "interruption", "file_names"),
 )
 # Names are checked against the catalog, which imports nothing but the standard library.
 ALLOWED_UPWARD = {("config", "data.catalog")}

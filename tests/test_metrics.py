@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn
 
-from snnjax.metrics import concordant_pairs, confusion_matrix, summarize
+from snnjax.metrics import concordant_pairs, confusion_matrix, count_pairs, summarize
 
 
 def sums_of(scores, labels, mask=None):
@@ -44,6 +44,14 @@ def test_classification_equals_scikit_learn(rows, classes, decimals):
         for c in range(1 if classes == 2 else 0, classes)
     ]
     assert ours["roc_auc"] == pytest.approx(np.mean(areas), rel=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [None, 1], ids=["distinct", "ties"])
+@pytest.mark.parametrize(("rows", "classes"), [(1, 2), (500, 2), (5000, 4)])
+def test_pairs_are_counted_alike_on_host_and_device(rows, classes, decimals):
+    scores, labels = random_scores(rows, classes, rows, decimals)
+    on_device = sums_of(scores, labels)["pairs"].sum(1, keepdims=True)
+    np.testing.assert_array_equal(count_pairs(scores, labels), on_device)
 
 
 def test_padding_does_not_count():

@@ -23,8 +23,8 @@ _TAKES_VALUE = {
 _OVERRIDE = re.compile(
     r"(?P<prefix>\+\+|\+|~)?(?P<key>[^=@]+)(@[^=]*)?(=(?P<value>.*))?", re.DOTALL
 )
-_PLAIN_NAME = re.compile(r"[\w./-]+")
 _CHOICE = re.compile(r"choice\((?P<names>.*)\)")
+_FUNCTION = re.compile(r"\w+\(.*\)")  # glob(*) and the like, which Hydra works out
 
 
 def check_overrides(argv: Sequence[str]) -> list[str]:
@@ -90,8 +90,12 @@ def _check(token: str, known: Groups) -> str:
         return ""
     if value is None and prefix != "~":
         return _check_bare_word(token, known)
-    if key in known:
-        return "" if value is None else _check_choice(prefix, key, value, known)
+    if prefix == "~" and (key in known or key in _paths()):
+        problem = "nothing can be deleted, its default would stand in"
+        allowed = enumerate_names(known[key]) if key in known else "another value"
+        return complaint(f"~{key}", value, problem, allowed)
+    if key in known and value is not None:
+        return _check_choice(prefix, key, value, known)
     return _check_key(prefix, key, value, known)
 
 
@@ -106,14 +110,26 @@ def _check_choice(prefix: str, group: str, value: str, known: Groups) -> str:
     if prefix.startswith("+") and group not in ADDED_GROUPS:
         problem = "has a choice already, to be changed without a +"
         return complaint(prefix + group, value, problem, hint=f"{group}={value}")
-    choice = _CHOICE.fullmatch(value)
-    for name in (choice["names"] if choice else value).split(","):
-        name = name.strip().strip("'\"").removesuffix(".yaml")
-        if not _PLAIN_NAME.fullmatch(name) or name in known[group]:
-            continue
-        allowed = enumerate_names(known[group])
-        return complaint(group, name, "no such choice", allowed, _likely_choice(group, name, known))
+    allowed = enumerate_names(known[group])
+    if value.startswith("[") and group not in ADDED_GROUPS:
+        problem = f"one {group} at a time; -m with {group}=... and commas makes several runs"
+        return complaint(group, value, problem, allowed)
+    for name in _chosen(value):
+        if name not in known[group]:
+            hint = _likely_choice(group, name, known)
+            return complaint(group, name, "no such choice", allowed, hint)
     return ""
+
+
+def _chosen(value: str) -> Iterator[str]:
+    """Yield the names in the value of a group: one, a list, or the values of a sweep."""
+    choice = _CHOICE.fullmatch(value)
+    if _FUNCTION.fullmatch(value) and not choice:
+        return
+    listed = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    is_whole = value.startswith("{") or "${" in value
+    for name in [value] if is_whole else (choice["names"] if choice else listed).split(","):
+        yield name.strip().strip("'\"").removesuffix(".yaml")
 
 
 def _likely_choice(group: str, name: str, known: Groups) -> str:
@@ -133,13 +149,17 @@ def _check_key(prefix: str, key: str, value: str | None, known: Groups) -> str:
     if field == TAG and (union or renamed):
         problem = f"is set by choosing the {section}"
         return complaint(key, value, problem, enumerate_names(known[section]), f"{section}={value}")
-    paths = {leaf.path for leaf in leaves(Config)}
-    inner = {path.rpartition(".")[0] for path in paths}
-    if key in paths or key in inner:
+    if key in _paths():
         if prefix == "+":
             return complaint(f"+{key}", value, "exists already, to be set without a +", hint=key)
         return ""
     return _unknown_key(prefix + key, key, value, known)
+
+
+def _paths() -> set[str]:
+    """Return the dotted keys of all fields and of all sections."""
+    paths = {leaf.path for leaf in leaves(Config)}
+    return paths | {path.rpartition(".")[0] for path in paths} - {""}
 
 
 def _unknown_key(shown: str, key: str, value: str | None, known: Groups) -> str:

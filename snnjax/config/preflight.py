@@ -5,9 +5,14 @@ hundred jobs would show up when the others are done; here it shows up first.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_repository import ConfigRepository
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,11 +22,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from snnjax.config.errors import ConfigError, complaint
-from snnjax.config.fields import own_leaves
+from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
+from snnjax.config.fields import leaves, own_leaves
+from snnjax.config.rules import no_such_folder
 from snnjax.config.schema import Config
-from snnjax.config.sources import folder
+from snnjax.config.sources import folder, groups
 from snnjax.config.strict import from_hydra
+from snnjax.config.values import describe, is_plain_number
 
 PRIMARY = "config"
 VERSION_BASE = "1.3"
@@ -30,10 +37,14 @@ _ADVICE = (
     *("Search path", "Config search path", "provider="),
 )
 _LINES = 8
+_ENUMERATING = ("product", "basic")  # sweepers that try every value there is
 
 
 def preflight(
-    overrides: Sequence[str], multirun: bool = False, config_dir: str | None = None
+    overrides: Sequence[str],
+    multirun: bool = False,
+    config_dir: str | None = None,
+    config_name: str | None = None,
 ) -> None:
     """Check every configuration that a command line asks for.
 
@@ -45,21 +56,26 @@ def preflight(
         overrides: The command line without its options.
         multirun: Whether `-m` was given; a sweep file may ask for it as well.
         config_dir: A further folder of configuration groups.
+        config_name: The file that the configuration starts from; by default `PRIMARY`.
 
     Raises:
         ConfigError: With a line for every mistake in any of the configurations.
     """
     with initialize_config_dir(str(folder("conf")), job_name="snnjax", version_base=VERSION_BASE):
         try:
-            _check_jobs(overrides, multirun, _search_path(config_dir))
+            if config_dir is not None:
+                _search_also(config_dir)
+            _Checker(config_name or PRIMARY).check(overrides, multirun)
         except ConfigError:
             raise
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
             raise ConfigError([summarize(error)]) from error
 
 
 def summarize(error: Exception) -> str:
-    """Return what Hydra or OmegaConf has to say, as one line and without its advice."""
+    """Return what Hydra, OmegaConf or the YAML reader has to say, as one line without advice."""
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark) is not None:
+        return f"{mark.name}:{mark.line + 1}: {error.problem}"
     said = [*str(error).splitlines(), *str(error.__cause__ or "").splitlines()]
     stripped = dict.fromkeys(line.strip() for line in said)
     lines = [line for line in stripped if line and not line.startswith(_ADVICE)]
@@ -68,52 +84,74 @@ def summarize(error: Exception) -> str:
     return "; ".join(line.rstrip(".") for line in lines[:_LINES]).replace(":; ", ": ")
 
 
-def _search_path(config_dir: str | None) -> list[str]:
-    if config_dir is None:
-        return []
-    return [f"hydra.searchpath=['file://{Path(config_dir).absolute()}']"]
+def _search_also(config_dir: str) -> None:
+    """Let the loader look into a further folder, as Hydra does for `--config-dir`."""
+    if problem := no_such_folder("--config-dir", config_dir):
+        raise ConfigError(problem)
+    loader: Any = GlobalHydra.instance().config_loader()
+    path, before = f"file://{Path(config_dir).absolute()}", SearchPathQuery(provider="schema")
+    loader.get_search_path().prepend(provider="command-line", path=path, anchor=before)
+    loader.repository = ConfigRepository(loader.get_search_path())
 
 
-def _check_jobs(overrides: Sequence[str], multirun: bool, extra: list[str]) -> None:
-    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-    given = parser.parse_overrides(list(overrides))
-    swept = [override for override in given if override.is_sweep_override()]
-    plain = [_forced(o) for o in given if not o.is_sweep_override()] + extra
-    base = _compose([*plain, *(next(_choices(override)) for override in swept)])
-    if base.hydra.mode != RunMode.MULTIRUN and not multirun:
-        if swept:
-            raise ConfigError(map(_needs_multirun, swept))
-        from_hydra(base)
-        return
-    if OmegaConf.select(base, "sweep.skip_invalid") is True:
-        return  # the jobs are converted before the first is trained, and the bad ones left out
-    axes = [*_sweeper_axes(base, parser, given), *swept]
-    mistakes = [line for job in _jobs(plain, axes) for line in _mistakes(job)]
-    if mistakes:
+class _Checker:
+    """Composes what a command line asks for, starting from one primary file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+
+    def check(self, overrides: Sequence[str], multirun: bool) -> None:
+        """Raise a ConfigError for what is wrong; see `preflight`."""
+        given = self._parser.parse_overrides(list(overrides))
+        swept = [override for override in given if override.is_sweep_override()]
+        plain = [_forced(o) for o in given if not o.is_sweep_override()]
+        _refuse(map(_without_values, swept))
+        base = self._compose([*plain, *(next(_choices(override)) for override in swept)])
+        _refuse(_unknown_to_hydra(override, base) for override in given)
+        axes = [*self._sweeper_axes(base, given), *swept]
+        _refuse(_without_values(axis) or _continuous(axis, base) for axis in axes)
+        if base.hydra.mode != RunMode.MULTIRUN and not multirun:
+            _refuse(map(_needs_multirun, swept))
+            _refuse(_as_typed(line, given) for line in _mistakes(base))
+        elif OmegaConf.select(base, "sweep.skip_invalid") is not True:
+            found = (line for job in self._jobs(plain, axes) for line in _mistakes(job))
+            _refuse(_as_typed(line, given) for line in found)
+        # else: the jobs are converted before the first is trained, and the bad ones left out
+
+    def _sweeper_axes(self, base: DictConfig, given: Iterable[Override]) -> list[Override]:
+        """Return the parameters of a sweep file that the command line does not replace."""
+        taken = {override.get_key_element() for override in given}
+        params = OmegaConf.select(base, "hydra.sweeper.params") or {}
+        parsed = self._parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
+        return [override for override in parsed if override.get_key_element() not in taken]
+
+    def _jobs(self, plain: list[str], axes: Sequence[Override]) -> Iterator[DictConfig]:
+        """Yield the first job of a sweep, then for each axis the jobs with its further values."""
+        first = [next(_choices(axis)) for axis in axes]
+        base = self._compose([*plain, *first])
+        yield base
+        for position, axis in enumerate(axes):
+            for choice in list(_choices(axis))[1:]:
+                if _is_group(axis):
+                    yield self._compose([*plain, *first[:position], choice, *first[position + 1 :]])
+                else:
+                    yield _updated(base, axis.key_or_group, choice.partition("=")[2])
+
+    def _compose(self, overrides: list[str]) -> DictConfig:
+        """Compose one job; what only a running job knows gets a stand-in for interpolations."""
+        cfg = compose(self._name, overrides, return_hydra_config=True)
+        with read_write(cfg), open_dict(cfg):
+            cfg.hydra.job.num, cfg.hydra.job.id = 0, "0"
+            cfg.hydra.runtime.output_dir = "."
+        HydraConfig.instance().set_config(cfg)
+        return cfg
+
+
+def _refuse(lines: Iterable[str]) -> None:
+    """Raise a ConfigError with the `lines` that say something, if any does."""
+    if mistakes := [line for line in lines if line]:
         raise ConfigError(mistakes)
-
-
-def _sweeper_axes(
-    base: DictConfig, parser: OverridesParser, given: Iterable[Override]
-) -> list[Override]:
-    """Return the parameters of a sweep file that the command line does not replace."""
-    taken = {override.get_key_element() for override in given}
-    params = OmegaConf.select(base, "hydra.sweeper.params") or {}
-    parsed = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
-    return [override for override in parsed if override.get_key_element() not in taken]
-
-
-def _jobs(plain: list[str], axes: Sequence[Override]) -> Iterator[DictConfig]:
-    """Yield the first job of a sweep, then for each axis the jobs with its further values."""
-    first = [next(_choices(axis)) for axis in axes]
-    base = _compose([*plain, *first])
-    yield base
-    for position, axis in enumerate(axes):
-        for choice in list(_choices(axis))[1:]:
-            if _is_group(axis):
-                yield _compose([*plain, *first[:position], choice, *first[position + 1 :]])
-            else:
-                yield _updated(base, axis.key_or_group, choice.partition("=")[2])
 
 
 def _updated(base: DictConfig, key: str, text: str) -> DictConfig:
@@ -122,16 +160,6 @@ def _updated(base: DictConfig, key: str, text: str) -> DictConfig:
     value = OverridesParser.create().parse_override(f"{key}={text}").value()
     OmegaConf.update(task, key, value, force_add=True)
     return task
-
-
-def _compose(overrides: list[str]) -> DictConfig:
-    """Compose one job; what only a running job knows gets a stand-in for interpolations."""
-    cfg = compose(PRIMARY, overrides, return_hydra_config=True)
-    with read_write(cfg), open_dict(cfg):
-        cfg.hydra.job.num, cfg.hydra.job.id = 0, "0"
-        cfg.hydra.runtime.output_dir = "."
-    HydraConfig.instance().set_config(cfg)
-    return cfg
 
 
 def _mistakes(job: DictConfig) -> Sequence[str]:
@@ -170,6 +198,56 @@ def _is_group(override: Override) -> bool:
 
 
 def _needs_multirun(override: Override) -> str:
-    _, _, value = str(override.input_line).partition("=")
     problem = "several values make several runs"
-    return f"{complaint(override.get_key_element(), value, problem)}; add -m to start them all"
+    line = complaint(override.get_key_element(), _text(override), problem)
+    return f"{line}; add -m to start them all"
+
+
+def _without_values(axis: Override) -> str:
+    """Return a complaint about a sweep over nothing, an empty string if there is a value."""
+    if next(_choices(axis), None) is not None:
+        return ""
+    key = axis.key_or_group
+    allowed = next((describe(leaf) for leaf in leaves(Config) if leaf.path == key), "")
+    allowed = allowed or enumerate_names(groups().get(key, ()))
+    return complaint(key, _text(axis), "no value among them to run with", allowed)
+
+
+def _continuous(axis: Override, base: DictConfig) -> str:
+    """Return a complaint about a range of real numbers where every value is to be tried."""
+    value, sweeper = axis.value(), base.hydra.runtime.choices.get("hydra/sweeper")
+    if not isinstance(value, IntervalSweep) or sweeper not in _ENUMERATING:
+        return ""
+    problem = f"hydra/sweeper={sweeper} tries every value and cannot draw from an interval"
+    allowed = f"single values such as {value.start},{value.end}, or another hydra/sweeper"
+    return complaint(axis.key_or_group, _text(axis), problem, allowed)
+
+
+def _unknown_to_hydra(override: Override, base: DictConfig) -> str:
+    """Return a complaint about a key of Hydra's that Hydra would take and never read."""
+    parent, _, key = str(override.key_or_group).rpartition(".")
+    if not override.is_hydra_override() or not parent or override.is_delete():
+        return ""
+    schema = OmegaConf.get_type(OmegaConf.select(base, parent))
+    if not is_dataclass(schema):
+        return ""
+    known = [field.name for field in fields(schema)]
+    if key in known:
+        return ""
+    hint = (near := nearest(key, known)) and f"{parent}.{near}"
+    shown = override.get_key_element()
+    return complaint(shown, _text(override), "unknown key", enumerate_names(known), hint)
+
+
+def _as_typed(line: str, given: Iterable[Override]) -> str:
+    """Return `line` with its number as on the command line, such as 1e-400 instead of 0.0."""
+    for override in given:
+        if isinstance(number := override.value(), float) and is_plain_number(_text(override)):
+            shown = f"{override.key_or_group}={show(number)}: "
+            if line.startswith(shown):
+                return f"{override.key_or_group}={_text(override)}: {line.removeprefix(shown)}"
+    return line
+
+
+def _text(override: Override) -> str:
+    return str(override.input_line).partition("=")[2]

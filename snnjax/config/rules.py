@@ -1,11 +1,19 @@
-"""What no field can say of itself: combinations of values that make no sense together."""
+"""What no field can say of itself: combinations of values that make no sense together.
 
+What depends on the data set is judged by its entry in the catalog, before any file is opened.
+"""
+
+import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from snnjax.config.errors import complaint
+from snnjax.config.errors import complaint, show
 from snnjax.config.schema import Config, SgdConfig
+from snnjax.metric_names import BY_TASK
 
 Rule = Callable[[Config], str]
+
+_MOST_ELEMENTS = 2**31  # of one array: indices of 32 bits end there
 
 
 def broken_rules(config: Config) -> list[str]:
@@ -22,6 +30,36 @@ def nesterov_needs_momentum(config: Config) -> str:
     return complaint("optimizer.nesterov", "true", "needs momentum", allowed)
 
 
+def kernels_are_addressable(config: Config) -> str:
+    """Refuse hidden layers whose largest kernel has more elements than an array may have.
+
+    Of a conic network the second layer is at least as wide as with a single output.
+    """
+    model = config.model
+    if model.depth == 1:
+        return ""
+    inner = model.width
+    if model.form == "conic":
+        inner = round(model.width ** (1 - 1 / model.depth))
+    if model.width * inner <= _MOST_ELEMENTS:
+        return ""
+    problem = f"the largest hidden kernel, {model.width} x {inner}, exceeds 2**31 elements"
+    allowed = f"an integer <= {math.isqrt(_MOST_ELEMENTS)}"
+    return complaint("model.width", show(model.width), problem, allowed)
+
+
+def data_set_has_predictors(config: Config) -> str:
+    """Refuse a data set that was published without its predictors."""
+    from snnjax.data import catalog
+
+    return catalog.missing_predictors(config.data.name)
+
+
+def root_exists(config: Config) -> str:
+    """Refuse a `data.root` that is no folder."""
+    return no_such_folder("data.root", config.data.root) if config.data.root else ""
+
+
 def fold_exists(config: Config) -> str:
     """Refuse a fold that the data set does not have."""
     from snnjax.data import catalog
@@ -30,7 +68,42 @@ def fold_exists(config: Config) -> str:
     if config.data.fold < folds:
         return ""
     allowed = f"0 to {folds - 1} for {config.data.name}"
-    return complaint("data.fold", str(config.data.fold), "out of range", allowed, str(folds - 1))
+    return complaint("data.fold", show(config.data.fold), "out of range", allowed, str(folds - 1))
 
 
-RULES: Sequence[Rule] = (nesterov_needs_momentum, fold_exists)
+def monitor_fits_task(config: Config) -> str:
+    """Refuse to watch a metric that the task of the data set does not have."""
+    from snnjax.data import catalog
+
+    monitor, task = config.training.monitor, catalog.entry(config.data.name).task
+    if monitor in BY_TASK[task]:
+        return ""
+    problem = f"{config.data.name} is a {task} set"
+    return complaint("training.monitor", monitor, problem, ", ".join(BY_TASK[task]))
+
+
+def patience_needs_validation(config: Config) -> str:
+    """Refuse early stopping without validation rows to judge by."""
+    patience, validation = config.training.patience, config.data.validation
+    if patience is None or validation != 0:
+        return ""
+    problem = f"needs validation rows, and data.validation={validation:g} leaves none"
+    return complaint("training.patience", show(patience), problem, "null")
+
+
+def no_such_folder(key: str, path: str) -> str:
+    """Return a complaint about the value `path` of `key` unless it is an existing folder."""
+    if Path(path).expanduser().is_dir():
+        return ""
+    return complaint(key, path, "is not an existing folder")
+
+
+RULES: Sequence[Rule] = (
+    nesterov_needs_momentum,
+    kernels_are_addressable,
+    data_set_has_predictors,
+    root_exists,
+    fold_exists,
+    monitor_fits_task,
+    patience_needs_validation,
+)

@@ -66,8 +66,8 @@ class ModelConfig:
     """The network: `depth` hidden layers and an output layer."""
 
     name: str = choice("snn", "model")
-    depth: int = number(8, low=1, role="static")
-    width: int = number(256, low=1, role="static")
+    depth: int = number(8, low=1, high=10_000, role="static")
+    width: int = number(256, low=1, high=1_000_000, role="static")
     form: Literal["rectangular", "conic"] = option("rectangular")
     activation: str = choice("selu", "activation")
     init: str = choice("lecun_normal", "initializer")
@@ -102,7 +102,7 @@ class TrainingConfig:
     """How long to train, in which steps, and which epoch's weights to keep."""
 
     epochs: int = number(100, low=1, high=1_000_000)
-    batch_size: int = number(128, low=1, role="static")
+    batch_size: int = number(128, low=1, high=2**31 - 1, role="static")
     patience: int | None = number(None, low=1, high=1_000_000, off=None)
     monitor: Literal["loss", "accuracy", "macro_f1", "roc_auc", "mse", "rmse", "r2"] = option(
         "loss"
@@ -124,7 +124,7 @@ class WandbConfig:
 class LoggingConfig:
     """What a run says while it trains."""
 
-    every: int = number(1, low=1, role="run")
+    every: int = number(1, low=1, high=1_000_000, role="run")
     progress: Literal["auto", "bar", "plain", "none"] = option("auto", role="run")
     wandb: WandbConfig = WandbConfig()
 

@@ -3,16 +3,21 @@
 Nothing here imports JAX: a mistake must be told within a second.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
-from snnjax.config.fields import TAG, annotations, own_leaves, sections, suggest, tags
+from snnjax.config.fields import TAG, annotations, leaves, own_leaves, sections, suggest, tags
 from snnjax.config.rules import broken_rules
 from snnjax.config.schema import Config
-from snnjax.config.values import RefusedError, check_value
+from snnjax.config.values import RefusedError, check_value, describe
 
 T = TypeVar("T")
+
+_PACKAGE = "# @package _global_"
+"""The first line of a YAML file whose keys are not those of its own group."""
+_UNKNOWN_IN_INTERPOLATION = re.compile(r"Interpolation key '(.+)' not found")
 
 
 def from_hydra(cfg: Any) -> Config:
@@ -114,7 +119,12 @@ class _Conversion:
             return
         inner = _join(path, key)[len(self._path) + 1 if self._path else 0 :]
         hint = suggest(self._root, inner, siblings)
-        self._add(_join(path, key), value, "unknown key", enumerate_names(siblings), hint)
+        if hint:
+            hint = _join(path if hint in siblings else self._path, hint)
+        problem = "unknown key"
+        if not path and isinstance(value, Mapping):
+            problem += f" (the first line of a file that sets other keys must be {_PACKAGE})"
+        self._add(_join(path, key), value, problem, enumerate_names(siblings), hint)
 
     def _add(self, key: str, value: Any, problem: str, allowed: str, hint: str = "") -> None:
         self.mistakes.append(complaint(key, show(value), problem, allowed, hint))
@@ -141,8 +151,18 @@ def _plain(cfg: Any) -> Mapping[str, Any]:
     try:
         return cast(Mapping[str, Any], OmegaConf.to_container(task, resolve=True))
     except OmegaConfBaseException as error:
-        raise ConfigError([_first_line(error)]) from error
+        as_written = OmegaConf.to_container(task, resolve=False)
+        raise ConfigError([_unresolved(error, as_written)]) from error
 
 
-def _first_line(error: Exception) -> str:
-    return f"{getattr(error, 'full_key', '')}: {str(error).splitlines()[0]}"
+def _unresolved(error: Exception, as_written: Any) -> str:
+    """Return a line for a value such as `${nope}`, which leads to nothing."""
+    key = str(getattr(error, "full_key", None) or "")
+    value = as_written
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    allowed = next((describe(leaf) for leaf in leaves(Config) if leaf.path == key), "")
+    problem, hint = str(error).splitlines()[0], ""
+    if wanted := _UNKNOWN_IN_INTERPOLATION.match(problem):
+        problem, hint = f"there is no key {wanted[1]}", suggest(Config, wanted[1], ())
+    return complaint(key, show(value), problem, allowed, hint and f"${{{hint}}}")

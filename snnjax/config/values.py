@@ -58,6 +58,11 @@ def names(registry: str) -> Sequence[str]:
     return tuple(KINDS[registry])
 
 
+def is_plain_number(text: str) -> bool:
+    """Return whether `text` is a decimal number, with or without an exponent."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 def _options(leaf: Leaf) -> tuple[Any, ...]:
     annotation = leaf.annotation
     if get_origin(annotation) is Literal:
@@ -84,7 +89,7 @@ def _as_float(raw: Any) -> Any:
         return raw
     if type(raw) is int and abs(raw) <= 2**53:
         return float(raw)
-    if isinstance(raw, str) and _NUMBER.fullmatch(raw):
+    if isinstance(raw, str) and is_plain_number(raw):
         return float(raw)
     return _NOTHING
 
@@ -132,7 +137,7 @@ def _check_name(leaf: Leaf, name: str) -> None:
     if name in known:
         return
     if registry == "dataset" or ":" not in name:
-        raise _refusal(leaf, name, f"no such {registry}", nearest(name, known))
+        raise _refusal(leaf, name, f"no such {registry}")
     module, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
         raise RefusedError(
@@ -167,12 +172,14 @@ def _refusal(leaf: Leaf, raw: Any, problem: str, hint: str = "") -> RefusedError
 
 def _nearest(leaf: Leaf, raw: Any) -> str:
     """Return the valid value that `raw` was most likely meant to be, or an empty string."""
+    if "registry" in leaf.metadata:
+        return nearest(str(raw), names(leaf.metadata["registry"]))
     options = _options(leaf)
     if isinstance(raw, float) and raw.is_integer() and int in options:
         return str(int(raw))
     if isinstance(raw, str) and is_like_number(raw) and int in options:
         return raw if raw.isdigit() else ""
-    if raw is not None and str in options and not isinstance(raw, Mapping | list):
+    if str in options and not isinstance(raw, NoneType | Mapping | list):
         return f"'{show(raw)}'"
     if bool in options:
         return _SWITCHES.get(str(raw).lower(), "")

@@ -16,7 +16,6 @@ _LOADERS: Mapping[str, tuple[str, Mapping[str, bool]]] = {
     "sklearn_linnerud": ("load_linnerud", {}),
     "sklearn_wine": ("load_wine", {}),
 }
-_REGRESSION = ("sklearn_diabetes", "sklearn_linnerud")
 
 
 def read(name: str, root: str | None) -> Content:
@@ -27,7 +26,7 @@ def read(name: str, root: str | None) -> Content:
     features, targets = getattr(datasets, function)(return_X_y=True, **options)
     features = np.asarray(features, dtype=np.float64)
     count = catalog.folds(name)
-    if name in _REGRESSION:
+    if catalog.entry(name).task == "regression":
         values = np.asarray(targets, dtype=np.float64).reshape(len(features), -1)
         fold = folds.partition(np.zeros(len(values), dtype=np.int32), count)
         test = folds.as_masks(fold, count)

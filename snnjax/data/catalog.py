@@ -1,4 +1,4 @@
-"""Every data set by name: where its reader lives and how many folds it has.
+"""Every data set by name: where its reader lives, its task and its number of folds.
 
 Standard library only and quick to import, so that a configuration can be checked without NumPy.
 """
@@ -6,11 +6,11 @@ Standard library only and quick to import, so that a configuration can be checke
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from snnjax.config.errors import complaint, enumerate_names, nearest, show
 
 UCI_TABLE = os.path.join(os.path.dirname(__file__), "uci121.csv")
-# In the archive with its labels and folds but without predictors, hence without a checksum.
-MINIBOONE = "miniboone"
 
 
 class DataError(ValueError):
@@ -23,10 +23,12 @@ class Entry(NamedTuple):
     Attributes:
         reader: `package.module:function`, called with the name and the root folder.
         folds: Values `data.fold` may take: 0 to folds - 1.
+        task: What its targets ask for.
     """
 
     reader: str
     folds: int
+    task: Literal["classification", "regression"] = "classification"
 
 
 class UciEntry(NamedTuple):
@@ -36,7 +38,8 @@ class UciEntry(NamedTuple):
         rows: Number of rows.
         features: Number of predictors.
         classes: Number of classes.
-        sha256: Hex digest over the four member files, see `uci.content_digest`.
+        sha256: Hex digest over the four member files, see `uci.content_digest`; empty for
+            miniboone, which the archive has with labels and folds but without predictors.
     """
 
     rows: int
@@ -49,13 +52,13 @@ _OTHERS: Mapping[str, Entry] = {
     "cifar10": Entry("snnjax.data.vision:read_cifar10", 5),
     "mnist": Entry("snnjax.data.vision:read_idx_set", 5),
     "fashion_mnist": Entry("snnjax.data.vision:read_idx_set", 5),
-    "boston": Entry("snnjax.data.tabular:read_boston", 5),
+    "boston": Entry("snnjax.data.tabular:read_boston", 5, "regression"),
     "htru2": Entry("snnjax.data.tabular:read_htru2", 10),
     "sklearn_breast_cancer": Entry("snnjax.data.bundled:read", 5),
-    "sklearn_diabetes": Entry("snnjax.data.bundled:read", 5),
+    "sklearn_diabetes": Entry("snnjax.data.bundled:read", 5, "regression"),
     "sklearn_digits": Entry("snnjax.data.bundled:read", 5),
     "sklearn_iris": Entry("snnjax.data.bundled:read", 5),
-    "sklearn_linnerud": Entry("snnjax.data.bundled:read", 5),
+    "sklearn_linnerud": Entry("snnjax.data.bundled:read", 5, "regression"),
     "sklearn_wine": Entry("snnjax.data.bundled:read", 5),
 }
 _UCI = Entry("snnjax.data.uci:read", 4)
@@ -91,7 +94,10 @@ def entry(name: str) -> Entry:
     """
     found = _entries().get(name)
     if found is None:
-        raise DataError(f"data.name={name!r} is not a data set{_nearest(name)}")
+        known = names()
+        hint = nearest(str(name), known)
+        allowed = enumerate_names(known)
+        raise DataError(complaint("data.name", show(name), "no such dataset", allowed, hint))
     return found
 
 
@@ -100,17 +106,10 @@ def folds(name: str) -> int:
     return entry(name).folds
 
 
-def check_fold(name: str, fold: int) -> None:
-    """Raise `DataError` unless `fold` is one of the folds of data set `name`."""
-    last = folds(name) - 1
-    if isinstance(fold, bool) or not 0 <= fold <= last:
-        raise DataError(f"data.fold={fold!r} is out of range: {name} has folds 0 to {last}")
-
-
-def _nearest(name: str) -> str:
-    import difflib  # only on the way to an error: it would be half of this module's import time
-
-    close = difflib.get_close_matches(str(name).lower().replace("-", "_"), names(), n=1)
-    close = close or difflib.get_close_matches(str(name), names(), n=1, cutoff=0.4)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} ({len(names())} names: see snnjax.data.catalog.names())"
+def missing_predictors(name: str) -> str:
+    """Return why `name` cannot be loaded whatever the files, or an empty string if it can."""
+    if name not in uci_table() or uci_table()[name].sha256:
+        return ""
+    allowed = f"the other {len(uci_table()) - 1} UCI sets, or any other name"
+    problem = "its predictors are missing from the published archive"
+    return complaint("data.name", name, problem, allowed)

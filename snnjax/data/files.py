@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import platformdirs
 
+from snnjax.config.rules import no_such_folder
 from snnjax.data.catalog import DataError
 
 ROOT_VARIABLE = "SNNJAX_DATA"
@@ -58,10 +59,9 @@ def roots(root: str | None) -> Iterator[Path]:
     for origin, chosen in (("data.root", root), (ROOT_VARIABLE, os.environ.get(ROOT_VARIABLE))):
         if not chosen:
             continue
-        folder = Path(chosen).expanduser()
-        if not folder.is_dir():
-            raise DataError(f"{origin}={chosen!r} is not an existing folder")
-        yield folder
+        if problem := no_such_folder(origin, chosen):
+            raise DataError(problem)
+        yield Path(chosen).expanduser()
     yield cache_folder() / "data"
 
 

@@ -1,12 +1,14 @@
 """From a configuration to arrays: the one way in for every data set."""
 
 import importlib
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snnjax.config.errors import ConfigError
 from snnjax.config.schema import DataConfig
+from snnjax.config.strict import from_hydra
 from snnjax.data import catalog, folds, scaling
 from snnjax.data.catalog import DataError
 from snnjax.data.content import Content, check_finite, digest
@@ -24,7 +26,7 @@ def load(config: DataConfig) -> Dataset:
         DataError: A value of `config` is out of range, a file is missing, damaged or not the
             published one, or a value is not finite.
     """
-    _check(config)
+    config = _checked(config)
     content = read(config.name, config.root)
     rows = folds.split(
         _strata(content), content.test, content.validation, config.validation, config.fold
@@ -63,14 +65,12 @@ def read(name: str, root: str | None = None) -> Content:
     return content
 
 
-def _check(config: DataConfig) -> None:
-    catalog.check_fold(config.name, config.fold)
-    share: Any = config.validation
-    number = isinstance(share, int | float) and not isinstance(share, bool)
-    if share != "default" and not (number and 0 <= share < 1):
-        raise DataError(f"data.validation={share!r} must be 'default' or a share in [0, 1)")
-    if config.standardize not in ("standard", "none"):
-        raise DataError(f"data.standardize={config.standardize!r} must be 'standard' or 'none'")
+def _checked(config: DataConfig) -> DataConfig:
+    """Return `config`, having refused what the command line refuses in the same words."""
+    try:
+        return from_hydra({"data": asdict(config)}).data
+    except ConfigError as error:
+        raise DataError(str(error)) from error
 
 
 def _strata(content: Content) -> NDArray[np.integer]:

@@ -35,10 +35,7 @@ def read(name: str, root: str | None) -> Content:
     """
     expected = catalog.uci_table()[name]
     if not expected.sha256:
-        raise DataError(
-            f"data.name={name!r} cannot be loaded: its predictors are missing from the archive "
-            f"(the other {len(catalog.uci_table()) - 1} UCI sets work)"
-        )
+        raise DataError(catalog.missing_predictors(name))
     path = files.locate(ARCHIVE, root)
     members = read_members(path, name)
     found = content_digest(members)

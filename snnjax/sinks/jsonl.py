@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from snnjax.file_names import METRICS_FILE
 from snnjax.sinks.base import RESERVED, Evaluation, RunInfo
 
 try:
     import fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]
-
-FILE_NAME = "metrics.jsonl"
 
 
 def to_line(evaluation: Evaluation) -> str:
@@ -86,7 +85,7 @@ class MetricsFile:
     """
 
     def __init__(self, run: RunInfo) -> None:
-        self.path = run.folder / FILE_NAME
+        self.path = run.folder / METRICS_FILE
         self.earlier: list[Evaluation] = []
         run.folder.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("a+b")

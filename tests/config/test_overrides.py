@@ -19,7 +19,7 @@ ROOT = Path(snnjax.__file__).parent.parent
 def test_every_key_of_the_schema_passes(path: str) -> None:
     if path == "optimizer.name":
         return
-    for token in (f"{path}=1", f"++{path}=[1,2]", f"~{path}", f"{path}=1,2", f"{path}=range(1,3)"):
+    for token in (f"{path}=1", f"++{path}=[1,2]", f"{path}=1,2", f"{path}=range(1,3)"):
         assert check_overrides([token]) == [token]
     with pytest.raises(ConfigError, match=f"unknown key; allowed: .*; did you mean {path}"):
         check_overrides([f"{path}x=1"])
@@ -44,7 +44,8 @@ def test_every_choice_of_every_group_passes(group: str) -> None:
         ["--info", "searchpath"],
         ["-p", "model", "seed=1"],
         ["hydra.run.dir=x", "hydra/launcher=basic", "+hydra.foo=1", "~hydra.callbacks.summary"],
-        ["+experiment=cifar", "model=choice(snn, msra)", "model@other=snn", "model=[snn]"],
+        ["+experiment=cifar", "model=choice(snn, msra)", "model@other=snn", "model=glob(s*)"],
+        ["+experiment=[cifar,htru2]", "model='snn'", "model=shuffle(snn, msra)"],
         ["--shell-completion", "install=bash"],
         [
             "data.root='a=b, c'",
@@ -92,12 +93,33 @@ TOP = "seed, data, model, optimizer, training, logging, sweep, experiment"
         ("+model=snn", "has a choice already, to be changed without a +; did you mean model=snn?"),
         ("quickstart", "not of the form key=value; did you mean experiment=quickstart?"),
         ("=3", "not of the form key=value"),
+        ("model=", "no such choice; allowed: msra, snn"),
+        ("model=${nope}", "no such choice; allowed: msra, snn"),
+        ("optimizer={a:1,b:2}", "no such choice; allowed: momentum, nadam, sgd"),
+        (
+            "model=[snn,msra]",
+            "one model at a time; -m with model=... and commas makes several runs; "
+            "allowed: msra, snn",
+        ),
+        ("~model", "nothing can be deleted, its default would stand in; allowed: msra, snn"),
+        ("~seed=0", "nothing can be deleted, its default would stand in; allowed: another value"),
     ],
 )
 def test_the_line_a_user_reads(token: str, line: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_overrides([token])
     assert str(caught.value) == f"{token}: {line}"
+
+
+@pytest.mark.parametrize("key", ["data", "experiment", "model.depth", "logging.wandb", "sweep"])
+def test_nothing_can_be_deleted(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^~{key}: nothing can be deleted"):
+        check_overrides([f"~{key}"])
+
+
+def test_names_in_a_list_of_experiments_are_checked() -> None:
+    with pytest.raises(ConfigError, match=r"^experiment=cifr: no such choice.*mean cifar\?$"):
+        check_overrides(["experiment=[quickstart,cifr]"])
 
 
 def test_a_data_set_named_as_a_group_is_pointed_to_its_key() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from snnjax.config.errors import ConfigError
 from snnjax.config.preflight import preflight
-from snnjax.config.sources import register
+from snnjax.config.sources import folder, register
 
 
 @pytest.fixture(autouse=True)
@@ -20,9 +20,10 @@ def refused(*overrides: str, multirun: bool = False) -> str:
 
 def test_what_is_right_passes() -> None:
     preflight([])
-    preflight(["+experiment=cifar", "model.depth=2", "~model.depth", "++seed=3"])
+    preflight(["+experiment=cifar", "model.depth=2", "++seed=3"])
     preflight(["model=snn,msra", "seed=range(0,3)", "optimizer=glob(*)"], multirun=True)
-    preflight(["model.dropout=interval(0,0.5)", "model.width=choice(8,16)"], multirun=True)
+    preflight(["seed=shuffle(range(3))", "model.width=choice(8,16)"], multirun=True)
+    preflight(["+hydra.job.env_set.A=1", "+hydra.launcher.foo=1", "~hydra.callbacks.summary"])
     preflight(["hydra.mode=MULTIRUN", "seed=0,1"])
     preflight(["logging.wandb.group=${hydra:runtime.choices.model}-${hydra:job.num}"])
 
@@ -58,7 +59,9 @@ def test_several_values_without_m() -> None:
         ("hydra/launcher=foo", "Available options in 'hydra/launcher': basic"),
         ("hydra.run.dri=x", "hydra.run.dri"),
         ("model={dept: 3}", "dept"),
-        ("seed=${nope}", "seed: Interpolation key 'nope' not found"),
+        ("seed=${nope}", "seed=${nope}: there is no key nope; allowed: an integer >= 0"),
+        ("+hydra.foo=1", "+hydra.foo=1: unknown key; allowed: defaults, mode"),
+        ("++hydra.run.dri=x", "unknown key; allowed: dir; did you mean hydra.run.dir?"),
     ],
 )
 def test_what_hydra_refuses_is_one_line(token: str, words: str) -> None:
@@ -79,3 +82,84 @@ def test_no_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     preflight(["+sweep=quickstart"])
     refused("seed=x")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", ["range(0)", "glob(*)", "shuffle(range(3,3))"])
+@pytest.mark.parametrize("multirun", [True, False])
+def test_a_sweep_over_nothing(value: str, multirun: bool) -> None:
+    line = f"seed={value}: no value among them to run with; allowed: an integer >= 0"
+    assert refused(f"seed={value}", "sweep.skip_invalid=true", multirun=multirun).startswith(line)
+
+
+def test_a_sweep_over_no_group_and_one_of_a_sweep_file(tmp_path: Path) -> None:
+    line = refused("model=glob(zz*)", multirun=True)
+    assert line == "model=glob(zz*): no value among them to run with; allowed: msra, snn"
+    (tmp_path / "sweep").mkdir()
+    text = (
+        "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params: {seed: range(0)}\n"
+    )
+    (tmp_path / "sweep" / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"^seed=range\(0\): no value"):
+        preflight(["+sweep=mine"], config_dir=str(tmp_path))
+
+
+def test_an_interval_needs_a_sweeper_that_draws(tmp_path: Path) -> None:
+    swept = "model.dropout=interval(0.1,0.5)"
+    for sweeper in ("product", "basic"):
+        line = (
+            f"{swept}: hydra/sweeper={sweeper} tries every value and cannot draw from an "
+            "interval; allowed: single values such as 0.1,0.5, or another hydra/sweeper"
+        )
+        assert refused(swept, f"hydra/sweeper={sweeper}", multirun=True) == line
+        assert refused(swept, f"hydra/sweeper={sweeper}") == line
+    (tmp_path / "hydra" / "sweeper").mkdir(parents=True)
+    text = (folder("conf") / "hydra" / "sweeper" / "product.yaml").read_text(encoding="utf-8")
+    (tmp_path / "hydra" / "sweeper" / "mine.yaml").write_text(text)
+    preflight([swept, "hydra/sweeper=mine"], multirun=True, config_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("model:\n  depth: 2\n  depth: 3\n", 3, "found duplicate key depth"),
+        ("a: [1\nb: 2\n", 2, "expected ',' or ']', but got ':'"),
+    ],
+)
+def test_broken_yaml_is_one_line_with_its_place(
+    tmp_path: Path, text: str, line: int, problem: str
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    path = tmp_path / "experiment" / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        preflight(["+experiment=mine"], config_dir=str(tmp_path))
+    assert caught.value.mistakes == (f"{path}:{line}: {problem}",)
+
+
+def test_a_file_without_its_first_line(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("model:\n  depth: 2\n")
+    with pytest.raises(ConfigError, match=r"^experiment=.*must be # @package _global_\)"):
+        preflight(["+experiment=mine"], config_dir=str(tmp_path))
+
+
+def test_another_primary_file_is_checked_too(tmp_path: Path) -> None:
+    text = "defaults:\n  - config\n  - _self_\nmodel:\n  depth: 0\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"^model\.depth=0: out of range"):
+        preflight([], config_dir=str(tmp_path), config_name="mine")
+    preflight(["model.depth=1"], config_dir=str(tmp_path), config_name="mine")
+    with pytest.raises(ConfigError, match="Cannot find primary config 'nope'"):
+        preflight([], config_name="nope")
+
+
+def test_a_folder_of_ones_own_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^--config-dir=.*/nope: is not an existing folder$"):
+        preflight([], config_dir=str(tmp_path / "nope"))
+
+
+@pytest.mark.parametrize("typed", ["1e-400", "1e400", "0.00", "-1.50"])
+def test_numbers_are_shown_as_typed(typed: str) -> None:
+    assert refused(f"optimizer.learning_rate={typed}").startswith(
+        f"optimizer.learning_rate={typed}: "
+    )

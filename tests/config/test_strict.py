@@ -1,6 +1,7 @@
 """Strict conversion, field by field: the cases come from the schema, so new fields are covered."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import NoneType
@@ -137,6 +138,13 @@ def test_range_is_enforced_to_the_last_step(case: Case) -> None:
         assert case.convert(bounds["below"] - step) == bounds["below"] - step
 
 
+@pytest.mark.parametrize("case", NUMBERS, ids=by_path)
+def test_no_integer_is_without_bounds(case: Case) -> None:
+    if int in (case.leaf.annotation, *get_args(case.leaf.annotation)):
+        # of folds a data set has as many as the catalog says, which is a rule
+        assert math.isfinite(case.leaf.metadata["high"]) or case.leaf.path == "data.fold"
+
+
 def refuse(case: Case, value: Any) -> None:
     with pytest.raises(ConfigError, match=rf"^{case.leaf.path}=\S+: .*allowed: "):
         case.convert(value)
@@ -202,7 +210,7 @@ def test_union_is_chosen_by_name() -> None:
         (
             {"optimizer": {"learning_rat": 0.1}},
             "optimizer.learning_rat=0.1: unknown key; allowed: name, learning_rate, momentum, "
-            "nesterov; did you mean learning_rate?",
+            "nesterov; did you mean optimizer.learning_rate?",
         ),
         (
             {"epochs": 3},
@@ -211,7 +219,8 @@ def test_union_is_chosen_by_name() -> None:
         ),
         (
             {"model": {"depth": 3.0}},
-            "model.depth=3.0: wrong type, a number; allowed: an integer >= 1; did you mean 3?",
+            "model.depth=3.0: wrong type, a number; allowed: an integer >= 1 and <= 10000; "
+            "did you mean 3?",
         ),
         (
             {"optimizer": {"nesterov": True}},
@@ -226,6 +235,29 @@ def test_union_is_chosen_by_name() -> None:
             {"training": None},
             "training=null: is a group of keys; allowed: epochs, batch_size, patience, monitor, "
             "restore_best",
+        ),
+        (
+            {"logging": {"wandb": {"mod": "offline"}}},
+            "logging.wandb.mod=offline: unknown key; allowed: mode, project, entity, group; "
+            "did you mean logging.wandb.mode?",
+        ),
+        (
+            {"experiment": {"seed": 1}},
+            "experiment={'seed': 1}: unknown key (the first line of a file that sets other keys "
+            "must be # @package _global_); allowed: seed, data, model, optimizer, training, "
+            "logging, sweep",
+        ),
+        (
+            {"model": {"activation": "tanh"}},
+            "model.activation=tanh: no such activation; allowed: identity, relu, selu",
+        ),
+        (
+            {"model": {"activation": 3}},
+            "model.activation=3: wrong type, an integer; allowed: identity, relu, selu",
+        ),
+        (
+            {"logging": {"wandb": {"project": 3}}},
+            "logging.wandb.project=3: wrong type, an integer; allowed: text; did you mean '3'?",
         ),
         (
             {3: 4},
@@ -256,8 +288,18 @@ def test_interpolations_are_resolved_and_a_bad_one_is_one_line() -> None:
 
     cfg = OmegaConf.create({"model": {"depth": "${training.epochs}"}, "training": {"epochs": 7}})
     assert from_hydra(cfg).model.depth == 7
-    with pytest.raises(ConfigError, match=r"^seed: .*nope"):
-        from_hydra(OmegaConf.create({"seed": "${nope}"}))
+    for text, line in (
+        ("${nope}", "there is no key nope; allowed: an integer >= 1 and <= 1000000"),
+        ("${modle.depth}", r"there is no key modle.depth; .*; did you mean \$\{model.depth\}\?"),
+        ("${oc.env:NO_PE}", "KeyError raised .*NO_PE.*; allowed: an integer"),
+    ):
+        with pytest.raises(ConfigError, match=rf"^model\.width={re.escape(text)}: {line}"):
+            from_hydra(OmegaConf.create({"model": {"width": text}}))
+
+
+def test_an_empty_name_gets_no_hint() -> None:
+    with pytest.raises(ConfigError, match=r"^data\.name='': no such dataset; (?!.*did you mean)"):
+        convert(Config, {"data": {"name": ""}})
 
 
 def test_missing_value_is_refused_and_none_type_is_only_for_optional() -> None:

@@ -65,10 +65,10 @@ def test_root_that_is_no_folder(tmp_path, monkeypatch, kind):
     root = tmp_path / kind
     if kind == "file":
         put(root)
-    with pytest.raises(DataError, match=rf"data\.root='{root}' is not an existing folder"):
+    with pytest.raises(DataError, match=rf"data\.root={root}: is not an existing folder"):
         files.locate(SOURCE, str(root))
     monkeypatch.setenv("SNNJAX_DATA", str(root))
-    with pytest.raises(DataError, match=rf"SNNJAX_DATA='{root}' is not an existing folder"):
+    with pytest.raises(DataError, match=rf"SNNJAX_DATA={root}: is not an existing folder"):
         files.locate(SOURCE, None)
 
 

@@ -99,8 +99,12 @@ def test_member_of_absurd_size(tmp_path, put_archive, small_wine, monkeypatch):
 
 
 def test_miniboone_is_refused():
-    with pytest.raises(DataError, match=r"'miniboone' .*predictors are missing .*other 120"):
+    with pytest.raises(
+        DataError, match=r"=miniboone: .*predictors are missing .*other 120"
+    ) as caught:
         load(DataConfig(name="miniboone"))
+    with pytest.raises(DataError, match=f"^{caught.value}$"):
+        read("miniboone")
 
 
 # Test rows behind the accuracies of Table A11, where a test file was published with the set.
@@ -121,7 +125,7 @@ def test_split_sizes_are_the_printed_ones(data_root, name):
 def test_every_set_loads_in_every_fold(data_root):
     loaded = 0
     for name, entry in catalog.uci_table().items():
-        if name == catalog.MINIBOONE:
+        if catalog.missing_predictors(name):
             continue
         content = read(name)
         assert content.features.shape == (entry.rows, entry.features)

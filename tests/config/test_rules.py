@@ -1,0 +1,118 @@
+"""What is wrong with a combination of values, told by name before NumPy or JAX is imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import snnjax
+from snnjax.config.errors import ConfigError
+from snnjax.config.rules import RULES
+from snnjax.config.strict import from_hydra
+from snnjax.data import catalog
+from snnjax.metric_names import BY_TASK
+
+ROOT = Path(snnjax.__file__).parent.parent
+CLASSIFICATION, REGRESSION = (", ".join(names) for names in BY_TASK.values())
+BROKEN: list[tuple[dict[str, Any], str]] = [
+    (
+        {"training": {"monitor": "rmse"}},
+        f"training.monitor=rmse: sklearn_digits is a classification set; allowed: {CLASSIFICATION}",
+    ),
+    (
+        {"training": {"monitor": "accuracy"}, "data": {"name": "boston"}},
+        f"training.monitor=accuracy: boston is a regression set; allowed: {REGRESSION}",
+    ),
+    (
+        {"training": {"patience": 3}, "data": {"validation": 0}},
+        "training.patience=3: needs validation rows, and data.validation=0 leaves none; "
+        "allowed: null",
+    ),
+    (
+        {"data": {"name": "miniboone"}},
+        "data.name=miniboone: its predictors are missing from the published archive; "
+        "allowed: the other 120 UCI sets, or any other name",
+    ),
+    (
+        {"data": {"root": "/no/such/folder"}},
+        "data.root=/no/such/folder: is not an existing folder",
+    ),
+    (
+        {"data": {"fold": 10**30}},
+        f"data.fold={10**30}: out of range; allowed: 0 to 4 for sklearn_digits; did you mean 4?",
+    ),
+    (
+        {"model": {"width": 46341}},
+        "model.width=46341: the largest hidden kernel, 46341 x 46341, exceeds 2**31 elements; "
+        "allowed: an integer <= 46340",
+    ),
+    (
+        {"model": {"width": 50_000, "depth": 200, "form": "conic"}},
+        "model.width=50000: the largest hidden kernel, 50000 x 47367, exceeds 2**31 elements; "
+        "allowed: an integer <= 46340",
+    ),
+    (
+        {"optimizer": {"nesterov": True}},
+        "optimizer.nesterov=true: needs momentum; allowed: false, or true with "
+        "optimizer.momentum > 0",
+    ),
+]
+
+
+@pytest.mark.parametrize(("mapping", "line"), BROKEN)
+def test_the_line_a_user_reads(mapping: dict[str, Any], line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_hydra(mapping)
+    assert str(caught.value) == line
+
+
+def test_every_rule_is_broken_by_some_case() -> None:
+    keys = {line.partition("=")[0] for _, line in BROKEN}
+    assert len(keys) == len(RULES)
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"training": {"patience": 3}, "data": {"validation": 0.1}},
+        {"training": {"patience": 3}},
+        {"training": {"restore_best": True}, "data": {"validation": 0}},
+        {"model": {"width": 46340}},
+        {"model": {"width": 1_000_000, "depth": 1}},
+        {"model": {"width": 50_000, "depth": 2, "form": "conic"}},
+        {"data": {"root": "~"}},
+        {"data": {"root": ""}},
+    ],
+)
+def test_what_makes_sense_passes(mapping: dict[str, Any]) -> None:
+    from_hydra(mapping)
+
+
+@pytest.mark.parametrize("monitor", sorted({name for names in BY_TASK.values() for name in names}))
+@pytest.mark.parametrize("name", ["sklearn_iris", "sklearn_linnerud", "wine", "boston"])
+def test_a_metric_is_watched_where_there_is_one(name: str, monitor: str) -> None:
+    mapping = {"data": {"name": name}, "training": {"monitor": monitor}}
+    if monitor in BY_TASK[catalog.entry(name).task]:
+        assert from_hydra(mapping).training.monitor == monitor
+        return
+    with pytest.raises(ConfigError, match=rf"^training\.monitor={monitor}: {name} is a"):
+        from_hydra(mapping)
+
+
+def test_rules_are_checked_without_numpy() -> None:
+    code = (
+        "import sys\nfrom snnjax.config.strict import from_hydra\n"
+        "from snnjax.config.errors import ConfigError\n"
+        "try:\n from_hydra({'training': {'monitor': 'rmse'}, 'data': {'name': 'wine'}})\n"
+        "except ConfigError as error: print(error, *{'numpy', 'jax'} & set(sys.modules))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert out.stdout.strip().endswith(CLASSIFICATION)
