@@ -238,10 +238,21 @@ def _launch(argv: list[str]) -> None:
         sys.path.append(here)  # for `package.module:attribute`; `python -m` does so too
     given = get_args_parser().parse_args(argv)
     asks = any(getattr(given, name) for name in _INFORMATION)
-    if not (asks or given.config_path or given.config_name):
-        preflight(given.overrides, given.multirun, given.config_dir)
+    if not (asks or given.config_path):
+        alone = preflight(given.overrides, given.multirun, given.config_dir, given.config_name)
+        if alone is not None:
+            _check_folder(alone)
     sys.argv[1:] = argv
     hydra.main(str(folder("conf")), PRIMARY, VERSION_BASE)(run_job)()
+
+
+def _check_folder(composed: Any) -> None:
+    """Refuse the folder of a single run that holds another one, before Hydra writes into it."""
+    folder = Path(str(composed.hydra.run.dir))
+    if folder.exists():
+        from snnjax.recorder import read_result
+
+        read_result(from_hydra(composed), folder)
 
 
 def _account() -> int:
@@ -260,12 +271,13 @@ def _explain(error: Exception) -> tuple[str, int]:
     """Return the message for the user and the exit code."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     from snnjax.data.catalog import DataError
 
     if isinstance(error, ConfigError | DataError):
         return str(error), REFUSED
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
         from snnjax.config.preflight import summarize
 
         return summarize(error), REFUSED

@@ -201,3 +201,40 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
         command, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
+
+
+def test_a_folder_of_another_run_is_left_as_it_is(tmp_path: Path) -> None:
+    command = ("-m", "snnjax.train", "data.name=sklearn_wine", "training=debug", "logging=quiet")
+    settings = ("model.width=4", "model.depth=1", "hydra.run.dir=here")
+    assert python(*command, *settings, cwd=tmp_path).returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    refused = python(*command, *settings, "seed=7", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.count("holds the result of another run") == 1
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_sweep_over_other_runs_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    command = ("-m", "snnjax.train", "-m", "data.name=sklearn_wine", "training=debug")
+    settings = ("logging=quiet", "model.width=4", "model.depth=1", "hydra.sweep.dir=here")
+    assert python(*command, *settings, "seed=0,1", cwd=tmp_path).returncode == 0
+    runs = [path for path in tmp_path.glob("here/[01]/**/*") if path.is_file()]
+    before = {path: path.read_bytes() for path in runs}
+    refused = python(*command, *settings, "seed=2,3", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.count("holds the result of another run") == 2
+    assert before == {path: path.read_bytes() for path in runs}
+    assert python(*command, *settings, "seed=0,1", cwd=tmp_path).returncode == 0
+
+
+def test_a_console_that_goes_away_does_not_end_a_sweep(tmp_path: Path) -> None:
+    settings = (
+        "data.name=sklearn_wine training=debug model.width=4 model.depth=1 hydra.sweep.dir=out"
+    )
+    command = f'"{sys.executable}" -m snnjax.train -m {settings} logging.wandb.mode=disabled'
+    for launcher in ("population", "basic"):
+        own = f"hydra/launcher={launcher} hydra.sweep.subdir={launcher}-'${{hydra.job.num}}'"
+        line = f"{command} seed=0,1 {own} | head -n 1"
+        subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, check=False)
+    assert len(list(tmp_path.glob("out/*/result.json"))) == 4
+    assert not list(tmp_path.glob("out/*/error.json"))

@@ -45,7 +45,7 @@ def preflight(
     multirun: bool = False,
     config_dir: str | None = None,
     config_name: str | None = None,
-) -> None:
+) -> DictConfig | None:
     """Check every configuration that a command line asks for.
 
     Of a multirun each value of each swept key is checked once, together with the first values
@@ -58,6 +58,9 @@ def preflight(
         config_dir: A further folder of configuration groups.
         config_name: The file that the configuration starts from; by default `PRIMARY`.
 
+    Returns:
+        What a single run was composed of, Hydra's own settings included; None for a multirun.
+
     Raises:
         ConfigError: With a line for every mistake in any of the configurations.
     """
@@ -65,7 +68,7 @@ def preflight(
         try:
             if config_dir is not None:
                 _search_also(config_dir)
-            _Checker(config_name or PRIMARY).check(overrides, multirun)
+            return _Checker(config_name or PRIMARY).check(overrides, multirun)
         except ConfigError:
             raise
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
@@ -101,8 +104,8 @@ class _Checker:
         self._name = name
         self._parser = OverridesParser.create(GlobalHydra.instance().config_loader())
 
-    def check(self, overrides: Sequence[str], multirun: bool) -> None:
-        """Raise a ConfigError for what is wrong; see `preflight`."""
+    def check(self, overrides: Sequence[str], multirun: bool) -> DictConfig | None:
+        """Raise a ConfigError for what is wrong, or return the single run; see `preflight`."""
         given = self._parser.parse_overrides(list(overrides))
         swept = [override for override in given if override.is_sweep_override()]
         plain = [_forced(o) for o in given if not o.is_sweep_override()]
@@ -114,10 +117,12 @@ class _Checker:
         if base.hydra.mode != RunMode.MULTIRUN and not multirun:
             _refuse(map(_needs_multirun, swept))
             _refuse(_as_typed(line, given) for line in _mistakes(base))
-        elif OmegaConf.select(base, "sweep.skip_invalid") is not True:
+            return base
+        if OmegaConf.select(base, "sweep.skip_invalid") is not True:
             found = (line for job in self._jobs(plain, axes) for line in _mistakes(job))
             _refuse(_as_typed(line, given) for line in found)
         # else: the jobs are converted before the first is trained, and the bad ones left out
+        return None
 
     def _sweeper_axes(self, base: DictConfig, given: Iterable[Override]) -> list[Override]:
         """Return the parameters of a sweep file that the command line does not replace."""
