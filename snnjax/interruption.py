@@ -6,6 +6,7 @@ other threads never hear it at all. So it is also written down, and asked for at
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,10 +46,16 @@ def heard() -> Iterator[None]:
         ask()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, note)
+    def report(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):  # that one is written down
+            reporter(unraisable)
+
+    handler, reporter = signal.signal(signal.SIGINT, note), sys.unraisablehook
+    sys.unraisablehook = report
     withdraw()
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = reporter
+        signal.signal(signal.SIGINT, handler)
         withdraw()

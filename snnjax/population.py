@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -59,43 +59,59 @@ def train(
     """
     idle = {**members[-1], "training.epochs": np.int32(0)}
     filled = [*members, *[idle] * (size - len(members))]
-    strategy = strategy or ("map" if jax.default_backend() == "cpu" else "vmap")
-    static = (program, problem_of(data), strategy)
-    arrays = to_device(data)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *filled)
-    start, start_seconds = compiled(start_members, static, (stacked,))
-    state = start(stacked)
-    length = _chunk_length(state, data)
-    advance, advance_seconds = compiled(
-        advance_members, (*static, length), (stacked, state, arrays, jnp.int32(0)), donate=(1,)
-    )
-    rows = _pad_rows(arrays)
-    score, score_seconds = compiled(
-        score_members, static, (state, arrays, rows["train"], arrays.counts["train"])
-    )
+    arrays = to_device(data)
+    strategy = strategy or ("map" if jax.default_backend() == "cpu" else "vmap")
+    state, programs = _prepare((program, problem_of(data), strategy), stacked, arrays, data)
 
     began = time.perf_counter()
     longest = max(int(member["training.epochs"]) for member in members)
     pending = None
-    for until in range(length, longest + length, length):
-        state, news = advance(stacked, state, arrays, jnp.int32(until))
+    for until in range(programs.length, longest + programs.length, programs.length):
+        state, news = programs.advance(stacked, state, arrays, jnp.int32(until))
         # Only now is the chunk before fetched: the device is never idle while the host reads.
         if pending is not None and report_news(_fetch(pending), data, report):
             break
         pending = news
     report_news(_fetch(news), data, report)
+    rows = _pad_rows(arrays)
     scored = {
-        split: _fetch(score(state, arrays, rows[split], arrays.counts[split]))
+        split: _fetch(programs.score(state, arrays, rows[split], arrays.counts[split]))
         for split in SPLITS
         if len(data.rows[split])
     }
     return Trained(
         outcomes=conclude(program, jax.device_get(_summary(state)), scored, data)[: len(members)],
         state=state,
-        strategy={"map": strategy, "population": len(members), "chunk_epochs": length},
+        strategy={"map": strategy, "population": len(members), "chunk_epochs": programs.length},
         seconds=time.perf_counter() - began,
-        compile_seconds=start_seconds + advance_seconds + score_seconds,
+        compile_seconds=programs.seconds,
     )
+
+
+class _Programs(NamedTuple):
+    """What a population runs, compiled; `length` is the most epochs of one call of `advance`."""
+
+    advance: Callable[..., Any]
+    score: Callable[..., Any]
+    length: int
+    seconds: float
+
+
+def _prepare(
+    static: tuple[Program, Problem, Strategy], stacked: Member, arrays: Arrays, data: Dataset
+) -> tuple[MemberState, _Programs]:
+    """Start the members and compile what they need."""
+    start, start_seconds = compiled(start_members, static, (stacked,))
+    state = start(stacked)
+    length = _chunk_length(state, data)
+    advance, advance_seconds = compiled(
+        advance_members, (*static, length), (stacked, state, arrays, jnp.int32(0)), donate=(1,)
+    )
+    rows, count = _pad_rows(arrays)["train"], arrays.counts["train"]
+    score, score_seconds = compiled(score_members, static, (state, arrays, rows, count))
+    seconds = start_seconds + advance_seconds + score_seconds
+    return state, _Programs(advance, score, length, seconds)
 
 
 def problem_of(data: Dataset) -> Problem:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
@@ -24,7 +23,7 @@ def send_interrupt_and_wait():
     time.sleep(1)
 
 
-def test_an_interrupt_that_a_callback_swallows_is_still_heard():
+def test_an_interrupt_that_a_callback_swallows_is_still_heard(capfd):
     """Exceptions in garbage collection callbacks are ignored, and with them the Ctrl-C."""
 
     def collect(phase, info):
@@ -35,30 +34,20 @@ def test_an_interrupt_that_a_callback_swallows_is_still_heard():
     with interruption.heard():
         gc.callbacks.append(collect)
         try:
-            with ignored_exceptions():
-                gc.collect()
+            gc.collect()
         finally:
             gc.callbacks.remove(collect)
         with pytest.raises(KeyboardInterrupt):
             interruption.check()
     interruption.check()
-
-
-@contextmanager
-def ignored_exceptions():
-    """Silence the report of the exception that the callback drops."""
-    before, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
+    assert capfd.readouterr().err == ""
 
 
 def test_the_handler_before_is_put_back():
-    before = signal.getsignal(signal.SIGINT)
+    before, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
     with interruption.heard():
         assert signal.getsignal(signal.SIGINT) is not before
-    assert signal.getsignal(signal.SIGINT) is before
+    assert (signal.getsignal(signal.SIGINT), sys.unraisablehook) == (before, hook)
 
 
 def test_other_threads_hear_it_too():
@@ -83,7 +72,7 @@ def test_other_threads_hear_it_too():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [[], ["-m", "seed=0,1,2"]], ids=["run", "sweep"])
-@pytest.mark.parametrize("seconds", [1.0, 2.5, 8.0])
+@pytest.mark.parametrize("seconds", [2.5, 5.0, 8.0])
 def test_a_command_leaves_soon_after_an_interrupt(tmp_path, arguments, seconds):
     """During import, compilation and training; a started compilation is waited for."""
     settings = [
@@ -100,7 +89,7 @@ def test_a_command_leaves_soon_after_an_interrupt(tmp_path, arguments, seconds):
     _, complaint = process.communicate(timeout=60)
     assert time.perf_counter() - began < 20
     assert process.returncode in (130, -signal.SIGINT)
-    assert "Traceback" not in complaint or seconds < 2
+    assert "Traceback" not in complaint
     for path in tmp_path.rglob("metrics.jsonl"):
         assert all(json.loads(line) for line in path.read_text().splitlines())
     assert not list(tmp_path.rglob("result.json"))
