@@ -74,20 +74,23 @@ def run(config: Config, folder: Path) -> RunResult:
     if (earlier := earlier_result(alone)) is not None:
         say(f"{folder}: this run is already done, nothing to do")
         return earlier
-    (result,) = run_population([alone])
+    (result,) = run_population([alone], console=True)
     if isinstance(result, Exception):
         raise result
     return result
 
 
-def run_population(runs: Sequence[Run], size: int = 1) -> list[RunResult | OSError]:
+def run_population(
+    runs: Sequence[Run], size: int = 1, *, console: bool = False
+) -> list[RunResult | OSError]:
     """Train runs of one program on one data set; each leaves its own run folder behind.
 
-    A run whose folder cannot be written fails alone. A run that is alone reports to the console.
+    A run whose folder cannot be written fails alone.
 
     Args:
         runs: The members.
         size: See `population.train`.
+        console: Whether the runs report to the console, which is for one at a time.
 
     Returns:
         For each run its result, or the error it failed with.
@@ -105,8 +108,9 @@ def run_population(runs: Sequence[Run], size: int = 1) -> list[RunResult | OSErr
     # two threads importing NumPy's extensions at once can break both.
     importlib.import_module("snnjax.population")
     _check_names(runs[0].config)
-    alone = len(runs) == 1
-    recorders = [Recorder(one.config, one.folder, data, console=alone) for one in runs]
+    recorders = [Recorder(one.config, one.folder, data, console=console) for one in runs]
+    if console:
+        _introduce(runs[0].config, data)
     interruption.check()
     with ExitStack() as stack:
         for recorder in recorders:
@@ -148,12 +152,8 @@ def _train(
     size: int,
 ) -> "Trained":
     from snnjax import population
-    from snnjax.step import parameter_count
 
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
-    if len(runs) == 1 and runs[0].config.logging.progress != "none":
-        parameters = parameter_count(programs[0], population.problem_of(data))
-        say(_headline(runs[0].config, data, parameters))
 
     def report(record: "EpochRecord") -> None:
         interruption.check()
@@ -220,11 +220,18 @@ def _check_names(config: Config) -> None:
             raise ConfigError(f"model.{key}={name}: {error}") from error
 
 
-def _headline(config: Config, data: Dataset, parameters: int) -> str:
+def _introduce(config: Config, data: Dataset) -> None:
+    """Say on the console what is going to be trained on what."""
+    from snnjax.population import problem_of
+    from snnjax.step import parameter_count
+
+    if config.logging.progress == "none":
+        return
+    parameters = parameter_count(split(config)[0], problem_of(data))
     rows = ", ".join(f"{len(data.rows[name]):,} {name}" for name in SPLITS)
     ends = "classes" if data.task == "classification" else "outputs"
     model = config.model
-    return (
+    say(
         f"{data.name}: {rows} rows, {data.features.shape[1]:,} features, {data.outputs} {ends}; "
         f"{model.name}: {model.depth} hidden layers of {model.width} ({model.form}), "
         f"{parameters:,} parameters"

@@ -74,6 +74,14 @@ def test_a_sweep_gives_the_numbers_of_single_runs(tmp_path, workers, members):
     assert told[-1].startswith("8 of 8 runs ended (0 failed, 0 diverged)")
 
 
+def test_a_sweep_leaves_the_console_to_its_progress(tmp_path, capsys):
+    loud = replace(BASE, logging=replace(QUIET, progress="plain"))
+    sweep.run_sweep(make_runs(tmp_path, loud, replace(loud, seed=1)), workers=2)
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 3
+    assert all("runs" in line for line in printed)
+
+
 def test_runs_are_grouped_by_what_they_share(tmp_path):
     other_data = replace(BASE, data=DataConfig(name="sklearn_iris"))
     no_dropout = replace(BASE, model=replace(BASE.model, dropout=0.0))
