@@ -226,11 +226,12 @@ def test_weights_alone_can_diverge():
     assert (outcome.status, outcome.epochs) == ("diverged", 1)
 
 
-def test_validation_alone_can_diverge():
+@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+def test_validation_alone_can_diverge(monitor):
     data = make_dataset()
     features = data.features.copy()
     features[data.rows["validation"][0]] = np.inf
-    _, outcome, records = train(data=replace(data, features=features))
+    _, outcome, records = train(data=replace(data, features=features), monitor=monitor)
     assert np.isfinite(records[0].metrics["train"]["loss"])
     assert (outcome.status, outcome.epochs) == ("diverged", 1)
 
