@@ -153,7 +153,7 @@ def run_jobs(jobs: Sequence[Job], members: int, workers: int | None) -> list[flo
     try:
         results = run_sweep([*runs.values()], members=members, workers=workers)
     except KeyboardInterrupt:
-        finished = sum((job.folder / RESULT_FILE).exists() for job in jobs)
+        finished = sum(_holds_a_run(job.folder) for job in jobs)
         folder = os.path.commonpath([job.folder.parent for job in jobs])
         say(f"{finished} of {len(jobs)} runs have ended; go on with hydra.sweep.dir={folder}")
         raise

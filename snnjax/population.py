@@ -119,6 +119,13 @@ def problem_of(data: Dataset) -> Problem:
     return Problem(data.task, data.features.shape[1], data.outputs)
 
 
+def core_count() -> int:
+    """Count the cores this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def device_description() -> dict[str, Any]:
     """Describe what the default backend computes on."""
     devices = jax.devices()
@@ -126,9 +133,7 @@ def device_description() -> dict[str, Any]:
         "platform": devices[0].platform,
         "kind": devices[0].device_kind,
         "devices": len(devices),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": core_count(),
     }
 
 

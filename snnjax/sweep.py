@@ -2,7 +2,6 @@
 
 import importlib
 import math
-import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -127,9 +126,9 @@ def _import_before_threads(runs: Sequence[Run]) -> None:
 def _default_workers() -> int:
     import jax
 
-    if jax.default_backend() != "cpu":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from snnjax.population import core_count
+
+    return core_count() if jax.default_backend() == "cpu" else 1
 
 
 def _progress(runs: Sequence[Run], ended: dict[int, Ended], seconds: float, before: int) -> str:
