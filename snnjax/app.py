@@ -115,12 +115,12 @@ class Job(Protocol):
         """Make the folder with what Hydra leaves in it."""
 
 
-def run_jobs(jobs: Sequence[Job], members: int, workers: int | None) -> list[float]:
+def run_jobs(jobs: Sequence[Job], members: int | None, workers: int | None) -> list[float]:
     """Train composed configurations together, each in its folder; what `run_job` does for one.
 
     Args:
         jobs: What a launcher composed.
-        members: Most runs in one population.
+        members: Most runs in one population; None leaves the number to the machine.
         workers: Populations trained at once; None leaves the number to the machine.
 
     Raises:

@@ -1,7 +1,8 @@
-"""A data set on the device: what every compiled program takes as an argument."""
+"""Data sets on the device: one table of rows, and what each member sees of it."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,68 +10,98 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnjax.data.dataset import SPLITS, Dataset
+from snnjax.nn.padding import Used
+from snnjax.shapes import Problem, bucket, problem_of
 
 
-class Arrays(NamedTuple):
-    """A data set as arrays, the same for all members of a population.
+class Table(NamedTuple):
+    """The rows of one or several data sets, shared by all members.
 
     Attributes:
-        features: (rows, columns) uint8 or float32; the network sees (features - shift) * scale.
+        features: (rows, columns) uint8 or float32; columns that a set lacks are 0.
         targets: (rows,) int32 or (rows, outputs) float32.
-        shift: (columns,) float32.
+        indices: (entries,) int32, rows of `features`: every split of every set, end to end.
+    """
+
+    features: jax.Array
+    targets: jax.Array
+    indices: jax.Array
+
+
+class View(NamedTuple):
+    """What a member sees of a table: numbers, free to differ between members.
+
+    Attributes:
+        first: Per split where its rows begin in `Table.indices`.
+        rows: Per split its number of rows.
+        used: How many columns and outputs are the set's own; the others are padding.
+        shift: (columns,) float32; the network sees (features - shift) * scale.
         scale: (columns,) float32.
-        rows: Per split its row indices, int32; entries past the split's count repeat the first.
-        counts: Per split its number of rows, int32: traced, because folds differ by a few rows.
         target_scale: (outputs,) float32, the units of regression targets relative to the largest.
         target_squares: Per split the (outputs,) sums of squared deviations of the targets from
             their mean, in the network's unit.
     """
 
-    features: jax.Array
-    targets: jax.Array
-    shift: jax.Array
-    scale: jax.Array
-    rows: Mapping[str, jax.Array]
-    counts: Mapping[str, jax.Array]
-    target_scale: jax.Array
-    target_squares: Mapping[str, jax.Array]
-
-    @property
-    def has_validation(self) -> bool:
-        """Whether there are validation rows at all, which is part of the program's shape."""
-        return self.rows["validation"].shape[0] > 0
+    first: Mapping[str, Any]
+    rows: Mapping[str, Any]
+    used: Used
+    shift: Any
+    scale: Any
+    target_scale: Any
+    target_squares: Mapping[str, Any]
 
 
-def to_device(data: Dataset) -> Arrays:
-    """Move a data set to the default device."""
-    squares = target_squares(data)
-    relative_scale = data.target_scale / data.target_scale.max()
-    return Arrays(
-        features=jnp.asarray(data.features),
-        targets=jnp.asarray(data.targets),
-        shift=jnp.asarray(data.shift, jnp.float32),
-        scale=jnp.asarray(data.scale, jnp.float32),
-        rows={split: jnp.asarray(_padded(data.rows[split])) for split in SPLITS},
-        counts={split: jnp.asarray(len(data.rows[split]), jnp.int32) for split in SPLITS},
-        target_scale=jnp.asarray(relative_scale, jnp.float32),
-        target_squares={split: jnp.asarray(squares[split], jnp.float32) for split in SPLITS},
-    )
+class Arrays(NamedTuple):
+    """What a member trains on."""
+
+    table: Table
+    view: View
 
 
-def bucket(rows: int) -> int:
-    """Round a number of rows up to four significant bits, so that folds share their shapes.
+@dataclass(frozen=True)
+class Layout:
+    """Data sets laid out for one compiled program.
 
-    At most an eighth is added; 0 stays 0.
+    Attributes:
+        problem: The shapes.
+        sets: The data sets.
+        table: Their rows, on the default device.
+        views: What a member of each set sees, on the host.
     """
-    step = 1 << max(0, rows.bit_length() - 4)
-    return -(-rows // step) * step
+
+    problem: Problem
+    sets: tuple[Dataset, ...]
+    table: Table
+    views: tuple[View, ...]
 
 
-def _padded(rows: NDArray[np.int32]) -> NDArray[np.int32]:
-    if not len(rows):
-        return rows
-    filling = np.full(bucket(len(rows)) - len(rows), rows[0], np.int32)
-    return np.concatenate([rows, filling])
+def lay_out(*sets: Dataset) -> Layout:
+    """Put data sets of one `shapes.shape_class` into one table.
+
+    Folds of one set that share their features in memory share their rows in the table too.
+    """
+    problem = problem_of(sets)
+    offsets: dict[int, int] = {}
+    features, targets, indices, views = [], [], [], []
+    rows = entries = 0
+    for data in sets:
+        # Regression targets are scaled by the training rows, so that folds cannot share them.
+        own = id(data.features) if data.task == "classification" else id(data.targets)
+        if own not in offsets:
+            offsets[own] = rows
+            rows += len(data.features)
+            features.append(_widened(data.features, problem.features))
+            targets.append(data.targets)
+        first = {}
+        for split in SPLITS:
+            first[split] = np.int32(entries)
+            indices.append(data.rows[split] + np.int32(offsets[own]))
+            entries += len(data.rows[split])
+        views.append(_view(data, problem, first))
+    # Splits of other folds are a little shorter or longer, and must not change the shape.
+    indices.append(np.zeros(bucket(entries) - entries, np.int32))
+    table = Table(*(jnp.asarray(_joined(parts)) for parts in (features, targets, indices)))
+    return Layout(problem, sets, table, tuple(views))
 
 
 def target_squares(data: Dataset) -> dict[str, NDArray[np.float64]]:
@@ -86,3 +117,30 @@ def target_squares(data: Dataset) -> dict[str, NDArray[np.float64]]:
         mean = targets.mean(0, keepdims=True) if len(targets) else 0.0
         squares[split] = ((targets - mean) ** 2).sum(0)
     return squares
+
+
+def _view(data: Dataset, problem: Problem, first: Mapping[str, Any]) -> View:
+    columns = data.features.shape[1]
+    relative_scale = data.target_scale / data.target_scale.max()
+    return View(
+        first=first,
+        rows={split: np.int32(len(data.rows[split])) for split in SPLITS},
+        used=Used(np.int32(columns), np.int32(data.outputs)),
+        shift=_widened(data.shift[None].astype(np.float32), problem.features)[0],
+        scale=_widened(data.scale[None].astype(np.float32), problem.features)[0],
+        target_scale=_widened(relative_scale[None].astype(np.float32), problem.outputs)[0],
+        target_squares={
+            split: _widened(squares[None].astype(np.float32), problem.outputs)[0]
+            for split, squares in target_squares(data).items()
+        },
+    )
+
+
+def _widened(table: NDArray[Any], columns: int) -> NDArray[Any]:
+    """Append columns of zeros."""
+    missing = columns - table.shape[1]
+    return np.pad(table, ((0, 0), (0, missing))) if missing else table
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -3,15 +3,74 @@
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 
-Program = Callable[..., Any]
+Executable = Callable[..., Any]
 
-_programs: dict[Hashable, "Future[Program]"] = {}
+
+@dataclass(frozen=True)
+class Compiling:
+    """A program on its way: traced, and being compiled in another thread.
+
+    Attributes:
+        shapes: What it returns, as a pytree of shapes.
+        executable: The compiled program, later.
+    """
+
+    shapes: Any
+    executable: "Future[Executable]"
+
+    def result(self) -> tuple[Executable, float]:
+        """Return the program, and the seconds this call waited for it."""
+        if self.executable.done():
+            return self.executable.result(), 0.0
+        began = time.perf_counter()
+        return self.executable.result(), time.perf_counter() - began
+
+
+_known: dict[Hashable, "Future[Compiling]"] = {}
 _lock = threading.Lock()
+# XLA compiles without Python's lock; what a population needs is compiled side by side.
+_compilers = ThreadPoolExecutor(4, thread_name_prefix="compiler")
+
+
+def begin_compiling(
+    function: Callable[..., Any],
+    statics: tuple[Hashable, ...],
+    arguments: tuple[Any, ...],
+    donate: tuple[int, ...] = (),
+) -> Compiling:
+    """Begin to compile `function(*statics, *arguments)`, or find it begun for the same shapes.
+
+    Threads that want the same program at once compile it once.
+
+    Args:
+        function: A pure function of module level.
+        statics: Its leading arguments, part of the traced code.
+        arguments: Pytrees of arrays or their shapes; where they lie is for the statics to tell.
+        donate: Positions among `arguments` that may be overwritten by the results.
+
+    Returns:
+        What takes arguments of the same shapes, once it is compiled.
+    """
+    leaves, structure = jax.tree.flatten(arguments)
+    shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    identity = (function, statics, donate, shapes, structure)
+    with _lock:
+        known = _known.get(identity)
+        promise = known or _known.setdefault(identity, Future())
+    if known is None:
+        try:
+            promise.set_result(_begin(function, statics, arguments, donate))
+            promise.result().executable.add_done_callback(lambda f: _forget_failed(identity, f))
+        except BaseException as error:
+            _forget(identity)
+            promise.set_exception(error)
+    return promise.result()
 
 
 def compiled(
@@ -19,56 +78,47 @@ def compiled(
     statics: tuple[Hashable, ...],
     arguments: tuple[Any, ...],
     donate: tuple[int, ...] = (),
-) -> tuple[Program, float]:
-    """Compile `function(*statics, *arguments)`, or find it compiled for the same shapes.
-
-    Threads that want the same program at once compile it once; different programs are compiled
-    side by side.
-
-    Args:
-        function: A pure function of module level.
-        statics: Its leading arguments, part of the traced code.
-        arguments: Pytrees of arrays; only their shapes and types are looked at.
-        donate: Positions among `arguments` that may be overwritten by the results.
+) -> tuple[Executable, float]:
+    """Compile and wait for it; see `begin_compiling`.
 
     Returns:
         A callable that takes arguments of the same shapes, and the seconds this call spent
         compiling or waiting for another thread that was.
     """
-    leaves, structure = jax.tree.flatten(arguments)
-    shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-    identity = (function, statics, donate, shapes, structure)
-    with _lock:
-        known = _programs.get(identity)
-        program = known or _programs.setdefault(identity, Future())
-    if known is not None and known.done():
-        return known.result(), 0.0
     began = time.perf_counter()
-    if known is None:
-        try:
-            program.set_result(_compile(function, statics, arguments, donate))
-        except BaseException as error:
-            with _lock:
-                del _programs[identity]
-            program.set_exception(error)
-    return program.result(), time.perf_counter() - began
+    executable, waited = begin_compiling(function, statics, arguments, donate).result()
+    return executable, time.perf_counter() - began if waited else 0.0
 
 
 def program_count() -> int:
     """Count the programs compiled so far in this process."""
-    return len(_programs)
+    return len(_known)
 
 
-def _compile(
+def _begin(
     function: Callable[..., Any],
     statics: tuple[Hashable, ...],
     arguments: tuple[Any, ...],
     donate: tuple[int, ...],
-) -> Program:
+) -> Compiling:
     offset = len(statics)
     jitted = jax.jit(
         function,
         static_argnums=tuple(range(offset)),
         donate_argnums=tuple(offset + position for position in donate),
     )
-    return jitted.lower(*statics, *arguments).compile()
+    lowered = jitted.lower(*statics, *arguments)
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), lowered.out_info
+    )
+    return Compiling(shapes, _compilers.submit(lowered.compile))
+
+
+def _forget_failed(identity: Hashable, executable: "Future[Executable]") -> None:
+    if executable.exception() is not None:
+        _forget(identity)
+
+
+def _forget(identity: Hashable) -> None:
+    with _lock:
+        _known.pop(identity, None)

@@ -1,12 +1,9 @@
 """Runs from configuration to result: the one place that wires data, network, training, sinks."""
 
-import importlib
 import math
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,12 +21,9 @@ from snnjax.registry import resolve
 from snnjax.sinks import say
 
 if TYPE_CHECKING:
+    from snnjax.arrays import Layout
     from snnjax.outcomes import EpochRecord
     from snnjax.population import Trained
-
-
-# The populations of a sweep come data set by data set; workers may be at two of them.
-_load = lru_cache(maxsize=2)(load)
 
 
 @dataclass(frozen=True)
@@ -74,21 +68,36 @@ def run(config: Config, folder: Path) -> RunResult:
     if (earlier := earlier_result(alone)) is not None:
         say(f"{folder}: this run is already done, nothing to do")
         return earlier
-    (result,) = run_population([alone], console=True)
+    data = load(config.data)
+    _check_fit(config, data)
+    # JAX is imported only now that hardly anything can be wrong, but before wandb's thread runs:
+    # two threads importing NumPy's extensions at once can break both.
+    from snnjax.arrays import lay_out
+
+    check(config, data)
+    _introduce(config, data)
+    (result,) = run_population([alone], lay_out(data), console=True)
     if isinstance(result, Exception):
         raise result
     return result
 
 
 def run_population(
-    runs: Sequence[Run], size: int = 1, *, console: bool = False
+    runs: Sequence[Run],
+    layout: "Layout",
+    sets: Sequence[int] | None = None,
+    size: int = 1,
+    *,
+    console: bool = False,
 ) -> list[RunResult | OSError]:
-    """Train runs of one program on one data set; each leaves its own run folder behind.
+    """Train runs of one program; each leaves its own run folder behind.
 
     A run whose folder cannot be written fails alone.
 
     Args:
         runs: The members.
+        layout: Their data sets.
+        sets: For each run the place of its data set in the layout; by default the first.
         size: See `population.train`.
         console: Whether the runs report to the console, which is for one at a time.
 
@@ -96,21 +105,13 @@ def run_population(
         For each run its result, or the error it failed with.
 
     Raises:
-        ConfigError: The configurations do not fit the data.
-        DataError: The data cannot be read.
         KeyboardInterrupt: Stopping was asked for; each run keeps what it has written.
     """
-    began = time.perf_counter()
-    data = _load(runs[0].config.data)
-    for one in runs:
-        _check_fit(one.config, data)
-    # JAX is imported only now that nothing can be wrong any more, but before wandb's thread runs:
-    # two threads importing NumPy's extensions at once can break both.
-    importlib.import_module("snnjax.population")
-    _check_names(runs[0].config)
-    recorders = [Recorder(one.config, one.folder, data, console=console) for one in runs]
-    if console:
-        _introduce(runs[0].config, data)
+    sets = [0] * len(runs) if sets is None else sets
+    recorders = [
+        Recorder(one.config, one.folder, layout.sets[place], console=console)
+        for one, place in zip(runs, sets, strict=True)
+    ]
     interruption.check()
     with ExitStack() as stack:
         for recorder in recorders:
@@ -122,13 +123,14 @@ def run_population(
         if not writable:
             return results
         try:
-            members, heard = zip(*((runs[n], recorders[n]) for n in writable), strict=True)
-            trained = _train(members, data, heard, size)
+            heard = [recorders[number] for number in writable]
+            places = [sets[number] for number in writable]
+            trained = _train([runs[n] for n in writable], layout, places, heard, size)
         except _AllFailed:
             return [recorder.error or OSError("not written") for recorder in recorders]
-        circumstances = _circumstances(trained, time.perf_counter() - began)
-        for number, outcome in zip(writable, trained.outcomes, strict=True):
-            recorders[number].conclude(outcome, circumstances)
+        shares = _shares(trained, [layout.sets[place] for place in places])
+        for number, outcome, share in zip(writable, trained.outcomes, shares, strict=True):
+            recorders[number].conclude(outcome, _circumstances(trained, share))
             objective = _objective(runs[number].config, outcome.metrics)
             results[number] = recorders[number].error or RunResult(outcome.status, objective)
         return results
@@ -145,9 +147,20 @@ def earlier_result(run: Run) -> RunResult | None:
     return RunResult("skipped", _objective(run.config, earlier["metrics"]))
 
 
+def check(config: Config, data: Dataset) -> None:
+    """Refuse a run that cannot be trained on its data.
+
+    Raises:
+        ConfigError: Naming the key, its value and what is allowed.
+    """
+    _check_fit(config, data)
+    _check_names(config)
+
+
 def _train(
     runs: Sequence[Run],
-    data: Dataset,
+    layout: "Layout",
+    sets: Sequence[int],
     recorders: Sequence[Recorder],
     size: int,
 ) -> "Trained":
@@ -161,17 +174,26 @@ def _train(
         if all(recorder.error is not None for recorder in recorders):
             raise _AllFailed
 
-    return population.train(programs[0], members, data, report, size=size)
+    return population.train(programs[0], members, layout, report, sets=sets, size=size)
 
 
-def _circumstances(trained: "Trained", seconds: float) -> dict[str, Any]:
+def _shares(trained: "Trained", data: Sequence[Dataset]) -> list[float]:
+    """Return which share of a population's time each member took: that of its rows and epochs."""
+    samples = [
+        outcome.epochs * len(own.rows["train"])
+        for outcome, own in zip(trained.outcomes, data, strict=True)
+    ]
+    return [own / max(1, sum(samples)) for own in samples]
+
+
+def _circumstances(trained: "Trained", share: float) -> dict[str, Any]:
     from snnjax.population import device_description
 
     return {
-        "seconds": round(seconds, 3),
-        "training_seconds": round(trained.seconds, 3),
+        "seconds": round(share * (trained.seconds + trained.compile_seconds), 3),
+        "training_seconds": round(share * trained.seconds, 3),
         "compile_seconds": round(trained.compile_seconds, 3),
-        "strategy": trained.strategy,
+        "strategy": trained.strategy | {"population_seconds": round(trained.seconds, 3)},
         "device": device_description(),
     }
 
@@ -222,12 +244,12 @@ def _check_names(config: Config) -> None:
 
 def _introduce(config: Config, data: Dataset) -> None:
     """Say on the console what is going to be trained on what."""
-    from snnjax.population import problem_of
+    from snnjax.shapes import problem_of
     from snnjax.step import parameter_count
 
     if config.logging.progress == "none":
         return
-    parameters = parameter_count(split(config)[0], problem_of(data))
+    parameters = parameter_count(split(config)[0], problem_of([data]))
     rows = ", ".join(f"{len(data.rows[name]):,} {name}" for name in SPLITS)
     ends = "classes" if data.task == "classification" else "outputs"
     model = config.model

@@ -21,52 +21,75 @@ _PAIR_BLOCK = 4096
 _MOST_ROWS = 2**31 // (2 * _PAIR_BLOCK)
 
 
-def confusion_matrix(
+def class_counts(
     labels: jax.Array, predictions: jax.Array, mask: jax.Array, classes: int
+) -> dict[str, jax.Array]:
+    """Count per class its rows, the rows predicted as it, and those that are both.
+
+    They are the margins and the diagonal of the confusion matrix: all that any metric needs.
+
+    Returns:
+        `actual`, `predicted` and `correct`, each (classes,) int32, masked rows left out.
+    """
+    kinds = jnp.arange(classes)[None, :]
+    is_actual = (labels[:, None] == kinds) & mask[:, None]
+    is_predicted = (predictions[:, None] == kinds) & mask[:, None]
+    counted = {
+        "actual": is_actual,
+        "predicted": is_predicted,
+        "correct": is_actual & is_predicted,
+    }
+    return {name: is_one.sum(0, dtype=jnp.int32) for name, is_one in counted.items()}
+
+
+def concordant_pairs(
+    scores: jax.Array, labels: jax.Array, mask: jax.Array, first_class: int = 0
 ) -> jax.Array:
-    """Count rows by (label, prediction): (classes, classes) int32, masked rows left out."""
-    counts = jnp.zeros((classes, classes), jnp.int32)
-    return counts.at[labels, predictions].add(mask.astype(jnp.int32))
-
-
-def concordant_pairs(scores: jax.Array, labels: jax.Array, mask: jax.Array) -> jax.Array:
     """Count, one class against the rest, (positive, negative) pairs in the right order, twice.
 
     A tie counts once, so that the area under the ROC curve is the sum over blocks divided by
-    2 * positives * negatives (Mann-Whitney). Two classes need class 1 only.
+    2 * positives * negatives (Mann-Whitney).
 
     Args:
         scores: (rows, classes) float32, more means likelier.
         labels: (rows,) int32.
         mask: (rows,) bool, False for padding.
+        first_class: The class that the first column of `scores` belongs to.
 
     Returns:
-        (classes or 1, blocks) int32.
+        (classes, blocks) int32.
 
     Raises:
         ValueError: More rows than int32 can count pairs of, 262,144.
     """
     if scores.shape[0] > _MOST_ROWS:
         raise ValueError(f"ROC AUC of {scores.shape[0]} rows; at most {_MOST_ROWS} can be counted")
-    classes = scores.shape[1]
-    blocks = -(-scores.shape[0] // _PAIR_BLOCK)
+    blocks = pair_blocks(scores.shape[0])
     padding = blocks * _PAIR_BLOCK - scores.shape[0]
 
     def one_against_rest(column: jax.Array) -> jax.Array:
         score = scores[:, column]
-        is_positive = mask & (labels == column)
-        is_negative = mask & (labels != column)
+        is_positive = mask & (labels == column + first_class)
+        is_negative = mask & (labels != column + first_class)
         negatives = jnp.sort(jnp.where(is_negative, score, jnp.inf))
         below = jnp.searchsorted(negatives, score, side="left")
         up_to = jnp.minimum(jnp.searchsorted(negatives, score, side="right"), is_negative.sum())
         pairs = jnp.where(is_positive, below + up_to, 0).astype(jnp.int32)
         return jnp.pad(pairs, (0, padding)).reshape(blocks, _PAIR_BLOCK).sum(1)
 
-    return jax.lax.map(one_against_rest, jnp.arange(1 if classes == 2 else 0, classes))
+    return jax.lax.map(one_against_rest, jnp.arange(scores.shape[1]))
+
+
+def pair_blocks(rows: int) -> int:
+    """Return in how many blocks `concordant_pairs` counts the pairs of so many rows."""
+    return -(-rows // _PAIR_BLOCK)
 
 
 def count_pairs(scores: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Count on the host what `concordant_pairs` counts on the device, as (classes or 1, 1)."""
+    """Count on the host what `concordant_pairs` counts on the device, as (classes or 1, 1).
+
+    Two classes need class 1 only.
+    """
     classes = scores.shape[1]
     counts = []
     for column in range(1 if classes == 2 else 0, classes):
@@ -84,9 +107,11 @@ def summarize(
 ) -> dict[str, Any]:
     """Turn sums into metrics; what the sums lack is left out.
 
+    All sums may have the same leading axes, which the metrics then have too.
+
     Args:
-        sums: From `step.eval_step` over a split: `loss` and `count`, and `confusion`, perhaps
-            `pairs` (classification) or `squared_error` per output (regression).
+        sums: From `step.eval_step` over a split: `loss` and `count`, and the `class_counts`,
+            perhaps `pairs` (classification) or `squared_error` per output (regression).
         target_scale: (outputs,) unit of each regression output.
         target_squares: (outputs,) sum of squared deviations of the split's targets from their mean,
             in the network's unit.
@@ -95,7 +120,7 @@ def summarize(
     metrics = {"loss": sums["loss"] / sums["count"]}
     if "hits" in sums:
         metrics["accuracy"] = sums["hits"] / sums["count"]
-    if "confusion" in sums:
+    if "correct" in sums:
         metrics |= _classification(sums, xp)
     if "squared_error" in sums:
         metrics |= _regression(sums, target_scale, target_squares, xp)
@@ -103,28 +128,31 @@ def summarize(
 
 
 def _classification(sums: Sums, xp: Any) -> dict[str, Any]:
-    confusion = sums["confusion"]
-    hits = xp.diagonal(confusion)
-    actual, predicted = confusion.sum(1), confusion.sum(0)
+    correct, actual, predicted = sums["correct"], sums["actual"], sums["predicted"]
     present = (actual + predicted) > 0
-    f1 = xp.where(present, 2 * hits / xp.maximum(actual + predicted, 1), 0)
-    metrics = {"accuracy": hits.sum() / sums["count"], "macro_f1": f1.sum() / present.sum()}
+    f1 = xp.where(present, 2 * correct / xp.maximum(actual + predicted, 1), 0)
+    metrics = {
+        "accuracy": correct.sum(-1) / sums["count"],
+        "macro_f1": f1.sum(-1) / present.sum(-1),
+    }
     if "pairs" in sums:
         # Products of counts leave int32's range: float32 serves early stopping, float64 the report.
         actual = actual.astype(xp.float32 if xp is jnp else xp.float64)
-        pairs = sums["pairs"].astype(actual.dtype).sum(1)
-        possible = (actual * (actual.sum() - actual))[-pairs.shape[0] :]
+        pairs = sums["pairs"].astype(actual.dtype).sum(-1)
+        possible = actual * (actual.sum(-1, keepdims=True) - actual)
+        possible = possible[..., -pairs.shape[-1] :]
         area = xp.where(possible > 0, pairs / (2 * xp.maximum(possible, 1)), 0)
-        defined = (possible > 0).sum()
-        metrics["roc_auc"] = xp.where(defined > 0, area.sum() / xp.maximum(defined, 1), xp.nan)
+        defined = (possible > 0).sum(-1)
+        mean = area.sum(-1) / xp.maximum(defined, 1)
+        metrics["roc_auc"] = xp.where(defined > 0, mean, xp.nan)
     return metrics
 
 
 def _regression(sums: Sums, target_scale: Any, target_squares: Any, xp: Any) -> dict[str, Any]:
     squared_error = sums["squared_error"]
-    mse = (squared_error * target_scale**2).mean() / sums["count"]
+    mse = (squared_error * target_scale**2).mean(-1) / sums["count"]
     # As in scikit-learn: the mean over outputs; a constant target gives 1 if hit, else 0.
     is_constant = target_squares <= 0
     share = squared_error / xp.where(is_constant, 1, target_squares)
     r2 = 1 - xp.where(is_constant, xp.where(squared_error > 0, 1, 0), share)
-    return {"mse": mse, "rmse": xp.sqrt(mse), "r2": r2.mean()}
+    return {"mse": mse, "rmse": xp.sqrt(mse), "r2": r2.mean(-1)}

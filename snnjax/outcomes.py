@@ -1,6 +1,6 @@
 """From what the device says of a population to records and outcomes, on the host in float64."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,8 @@ from snnjax.metrics import count_pairs, summarize
 Metrics = dict[str, float]
 Report = Callable[["EpochRecord"], None]
 
-_COUNTS = frozenset({"confusion", "pairs"})
+_CLASS_COUNTS = frozenset({"actual", "predicted", "correct"})
+_COUNTS = _CLASS_COUNTS | {"pairs"}
 
 
 @dataclass(frozen=True)
@@ -52,33 +53,43 @@ class Outcome:
     metrics: dict[str, Metrics]
 
 
-def report_news(news: Mapping[str, Any], data: Dataset, report: Report) -> bool:
+def report_news(
+    news: Mapping[str, Any], order: NDArray[Any], data: Sequence[Dataset], report: Report
+) -> None:
     """Report the epochs of a chunk, member by member.
 
     Args:
-        news: What `population` returns beside the state, on the host: the epoch before and after
-            the chunk, the status, and the records with leading axes (members, chunk).
-        data: The data set trained on.
+        news: What `programs.advance_members` returns beside the state, on the host: the epoch
+            before and after the chunk, and the records with leading axes (slots, chunk).
+        order: The member in each slot.
+        data: The data set of every member; a slot whose member has none is empty.
         report: Called once per member and epoch.
-
-    Returns:
-        Whether every member has stopped.
     """
-    squares = target_squares(data)
-    for member, (first, last) in enumerate(zip(news["first"], news["epoch"], strict=True)):
-        for index in range(int(last) - int(first)):
-            record = jax.tree.map(lambda leaf, m=member, i=index: leaf[m, i], news["records"])
+    for slot, member in enumerate(order):
+        first, last = int(news["first"][slot]), int(news["epoch"][slot])
+        if member >= len(data) or first == last:
+            continue
+        records = jax.tree.map(
+            lambda leaf, slot=slot, epochs=last - first: leaf[slot, :epochs], news["records"]
+        )
+        curves = {
+            split: _host_metrics(records[split], data[member], split)
+            for split in SPLITS
+            if split in records
+        }
+        for index, step in enumerate(records["step"].tolist()):
             metrics = {
-                split: _host_metrics(record[split], data, squares[split])
-                for split in SPLITS
-                if split in record
+                split: {name: values[index] for name, values in curve.items()}
+                for split, curve in curves.items()
             }
-            report(EpochRecord(member, int(first) + index + 1, int(record["step"]), metrics))
-    return bool((news["status"] != training.RUNNING).all())
+            report(EpochRecord(int(member), first + index + 1, step, metrics))
 
 
 def conclude(
-    program: Program, news: Mapping[str, Any], scored: Mapping[str, Any], data: Dataset
+    program: Program,
+    news: Mapping[str, Any],
+    scored: Mapping[str, Any],
+    data: Sequence[Dataset],
 ) -> list[Outcome]:
     """Draw up each member's outcome.
 
@@ -87,20 +98,18 @@ def conclude(
         news: `epoch`, `status`, `best_epoch` and `step` of every member, on the host.
         scored: Per split the sums and the scores of the chosen networks, leading axis members, on
             the host.
-        data: The data set trained on.
+        data: The data set of every member.
     """
-    squares = target_squares(data)
     outcomes = []
-    for member, status in enumerate(news["status"]):
+    for member, own in enumerate(data):
+        status = news["status"][member]
         best_epoch, epochs = int(news["best_epoch"][member]), int(news["epoch"][member])
         is_last = not program.training.restore_best and status != training.DIVERGED
         scored_epoch = epochs if is_last else best_epoch
         metrics = {
-            split: _host_metrics(
-                _member_sums(member, scored[split], data, split), data, squares[split]
-            )
+            split: _scored_metrics(member, scored[split], own, split)
             for split in scored
-            if scored_epoch
+            if scored_epoch and len(own.rows[split])
         }
         outcomes.append(
             Outcome(
@@ -115,24 +124,40 @@ def conclude(
     return outcomes
 
 
-def _member_sums(member: int, scored: tuple[Any, Any], data: Dataset, split: str) -> dict[str, Any]:
-    """Pick one member's sums; ranks are counted here, where sorting is ten times faster."""
+def _scored_metrics(member: int, scored: tuple[Any, Any], data: Dataset, split: str) -> Metrics:
+    """Return one member's metrics; ranks are counted here, where sorting is ten times faster."""
     sums, scores = scored
-    own = {name: value[member] for name, value in sums.items()}
+    own = {name: value[member][None] for name, value in sums.items()}
     if data.task == "classification":
         labels = data.targets[data.rows[split]].astype(np.int32, copy=False)
-        own["pairs"] = count_pairs(scores[member, : len(labels)], labels)
-    return own
+        own["pairs"] = count_pairs(scores[member, : len(labels), : data.outputs], labels)[None]
+    metrics = _host_metrics(own, data, split)
+    return {name: value for name, (value,) in metrics.items()}
 
 
-def _host_metrics(
-    sums: Mapping[str, Any], data: Dataset, target_squares: NDArray[np.float64]
-) -> Metrics:
+def _host_metrics(sums: Mapping[str, Any], data: Dataset, split: str) -> dict[str, list[float]]:
+    """Return the metrics of several epochs from sums that have them as leading axis."""
     wide = {
         name: np.asarray(value, np.int64 if name in _COUNTS else np.float64)
-        for name, value in sums.items()
+        for name, value in _without_padding(sums, data).items()
     }
-    metrics = summarize(wide, data.target_scale, target_squares, np)
+    with np.errstate(invalid="ignore", over="ignore"):
+        metrics = summarize(wide, data.target_scale, target_squares(data)[split], np)
     # Of outputs that are not finite, classes and ranks can be counted but mean nothing.
     is_finite = np.isfinite(metrics["loss"])
-    return {name: float(value) if is_finite else np.nan for name, value in metrics.items()}
+    return {name: np.where(is_finite, value, np.nan).tolist() for name, value in metrics.items()}
+
+
+def _without_padding(sums: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
+    """Leave out classes that are padding, and ranks that say nothing of the set's own classes."""
+    own = {
+        name: value[:, : data.outputs] if name in _CLASS_COUNTS else value
+        for name, value in sums.items()
+    }
+    if "pairs" in own:
+        pairs, classes = own.pop("pairs"), data.outputs
+        if pairs.shape[1] >= classes > 2:
+            own["pairs"] = pairs[:, :classes]
+        elif classes == 2:  # class 1 stands for both
+            own["pairs"] = pairs[:, -1:] if pairs.shape[1] == 1 else pairs[:, 1:2]
+    return own

@@ -1,30 +1,27 @@
 """Members that share one Program, trained together; a single run is a population of one."""
 
-import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from snnjax import interruption, training
-from snnjax.arrays import Arrays, to_device
-from snnjax.compilation import compiled
+from snnjax import crew, interruption, training
+from snnjax.arrays import Layout, Table
 from snnjax.config.split import Program
+from snnjax.crew import Crew
 from snnjax.data.dataset import SPLITS, Dataset
-from snnjax.outcomes import Outcome, Report, conclude, report_news
-from snnjax.step import Member, Problem
+from snnjax.outcomes import EpochRecord, Outcome, Report, conclude, report_news
+from snnjax.programs import Programs, Seat, compile_advance, prepare, summary
+from snnjax.step import Member
+from snnjax.strategy import Strategy, choose, core_count, padded_size, share
 from snnjax.training import MemberState
 
-Strategy = Literal["map", "vmap"]
-
-# A chunk is what runs between two looks from the host: about a second of one core, and at most so
-# many epochs.
-_CHUNK_FLOPS = 3e10
-_MAX_CHUNK = 64
+# Half of the time left must be worth so many compilations before one is made for fewer members.
+_WORTH = 2.0
 
 
 @dataclass(frozen=True)
@@ -38,156 +35,190 @@ class Trained:
     compile_seconds: float
 
 
+@dataclass(frozen=True)
+class _Population:
+    """Everything that is known of a population before it is trained."""
+
+    program: Program
+    members: Sequence[Member]
+    layout: Layout
+    sets: Sequence[int]
+    strategy: Strategy
+    size: int
+
+    @property
+    def data(self) -> list[Dataset]:
+        """The data set of each member."""
+        return [self.layout.sets[place] for place in self.sets]
+
+    def seats(self) -> Seat:
+        """Stack the members and their views on the host, filled up with members that do nothing."""
+        missing = padded_size(self.strategy, max(self.size, len(self.members))) - len(self.members)
+        idle = {**self.members[-1], "training.epochs": np.int32(0)}
+        members = [*self.members, *[idle] * missing]
+        views = [self.layout.views[place] for place in (*self.sets, *[self.sets[-1]] * missing)]
+        stacked: Seat = jax.tree.map(
+            lambda *leaves: np.stack(leaves), *zip(members, views, strict=True)
+        )
+        return stacked
+
+    def part(self, first: int, last: int) -> "_Population":
+        """Return some of the members."""
+        own = slice(first, last)
+        return replace(self, members=self.members[own], sets=self.sets[own], size=last - first)
+
+
 def train(
     program: Program,
     members: Sequence[Member],
-    data: Dataset,
+    layout: Layout,
     report: Report = lambda record: None,
+    *,
+    sets: Sequence[int] | None = None,
     strategy: Strategy | None = None,
     size: int = 1,
 ) -> Trained:
     """Train members to their ends.
 
+    Where they do not fit into memory together, fewer are computed in lockstep, and if need be
+    the population is halved; what was reported before is not reported again.
+
     Args:
         program: What is compiled.
         members: Their numbers; all with the same keys.
-        data: The data set they share.
+        layout: The data sets they train on.
         report: Called for every epoch of every member, while later epochs are being computed.
-        strategy: How members are mapped; None leaves the choice to the backend.
+        sets: For each member the place of its data set in `layout.sets`; by default the first.
+        strategy: How members are mapped; None leaves the choice to `strategy.choose`.
         size: A smaller population is filled up to this size with members that do nothing, so that
             populations of different sizes share one compiled program.
     """
-    idle = {**members[-1], "training.epochs": np.int32(0)}
-    filled = [*members, *[idle] * (size - len(members))]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *filled)
-    arrays = to_device(data)
-    strategy = strategy or ("map" if jax.default_backend() == "cpu" else "vmap")
-    state, programs = _prepare((program, problem_of(data), strategy), stacked, arrays, data)
+    sets = [0] * len(members) if sets is None else sets
+    strategy = strategy or choose(max(size, len(members)), program.model.width)
+    told = [0] * len(members)
 
-    began = time.perf_counter()
-    longest = max(int(member["training.epochs"]) for member in members)
-    pending = None
-    for until in range(programs.length, longest + programs.length, programs.length):
-        state, news = programs.advance(stacked, state, arrays, jnp.int32(until))
-        # Only now is the chunk before fetched: the device is never idle while the host reads.
-        if pending is not None and report_news(_fetch(pending), data, report):
-            break
-        pending = news
-    report_news(_fetch(news), data, report)
-    rows = _pad_rows(arrays)
-    scored = {
-        split: _fetch(programs.score(state, arrays, rows[split], arrays.counts[split]))
-        for split in SPLITS
-        if len(data.rows[split])
-    }
+    def report_once(record: EpochRecord) -> None:
+        if record.epoch > told[record.member]:
+            told[record.member] = record.epoch
+            report(record)
+
+    return _fit(_Population(program, members, layout, sets, strategy, size), report_once)
+
+
+def _fit(population: _Population, report: Report) -> Trained:
+    """Train as many members at once as memory allows."""
+    while True:
+        lanes, count = population.strategy.lanes, len(population.members)
+        try:
+            return _train(population, report)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error) or lanes == count == 1:
+                raise
+        if lanes == 1:
+            return _train_halves(population, report)
+        population = replace(population, strategy=replace(population.strategy, lanes=lanes // 2))
+
+
+def _train_halves(population: _Population, report: Report) -> Trained:
+    """Train one half after the other; their states are put together on the host."""
+    count = len(population.members)
+    half = -(-count // 2)
+
+    def report_second(record: EpochRecord) -> None:
+        report(replace(record, member=record.member + half))
+
+    one = _fit(population.part(0, half), report)
+    kept = jax.device_get(one.state)
+    other = _fit(population.part(half, count), report_second)
     return Trained(
-        outcomes=conclude(program, jax.device_get(_summary(state)), scored, data)[: len(members)],
-        state=state,
-        strategy={"map": strategy, "population": len(members), "chunk_epochs": programs.length},
+        outcomes=one.outcomes + other.outcomes,
+        state=jax.tree.map(lambda a, b: np.concatenate([a, b]), kept, jax.device_get(other.state)),
+        strategy=one.strategy,
+        seconds=one.seconds + other.seconds,
+        compile_seconds=one.compile_seconds + other.compile_seconds,
+    )
+
+
+def _train(population: _Population, report: Report) -> Trained:
+    program, layout, strategy = population.program, population.layout, population.strategy
+    table = share(strategy, layout.table)
+    people = crew.assemble(strategy, population.seats())
+    everyone = people.at_work
+    programs = prepare(program, layout.problem, strategy, everyone, table)
+    began = time.perf_counter()
+    people = replace(people, state=programs.start(everyone))
+    people = _run(population, programs, people, table, report)
+    state = crew.states(people)
+    scored = _score(programs, people.numbers, everyone, state, table)
+    outcomes = conclude(program, jax.device_get(summary(state)), scored, population.data)
+    count = len(population.members)
+    return Trained(
+        outcomes=outcomes,
+        state=jax.tree.map(lambda leaf: leaf[:count], state),
+        strategy=strategy.description() | {"population": count, "chunk_epochs": programs.length},
         seconds=time.perf_counter() - began,
         compile_seconds=programs.seconds,
     )
 
 
-class _Programs(NamedTuple):
-    """What a population runs, compiled; `length` is the most epochs of one call of `advance`."""
-
-    advance: Callable[..., Any]
-    score: Callable[..., Any]
-    length: int
-    seconds: float
-
-
-def _prepare(
-    static: tuple[Program, Problem, Strategy], stacked: Member, arrays: Arrays, data: Dataset
-) -> tuple[MemberState, _Programs]:
-    """Start the members and compile what they need."""
-    start, start_seconds = compiled(start_members, static, (stacked,))
-    state = start(stacked)
-    length = _chunk_length(state, data)
-    advance, advance_seconds = compiled(
-        advance_members, (*static, length), (stacked, state, arrays, jnp.int32(0)), donate=(1,)
-    )
-    rows, count = _pad_rows(arrays)["train"], arrays.counts["train"]
-    score, score_seconds = compiled(score_members, static, (state, arrays, rows, count))
-    seconds = start_seconds + advance_seconds + score_seconds
-    return state, _Programs(advance, score, length, seconds)
-
-
-def problem_of(data: Dataset) -> Problem:
-    """Return what of a data set the program depends on, beside the shapes of its arrays."""
-    return Problem(data.task, data.features.shape[1], data.outputs)
-
-
-def core_count() -> int:
-    """Count the cores this process may use, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _run(
+    population: _Population, programs: Programs, people: Crew, table: Table, report: Report
+) -> Crew:
+    """Advance chunk by chunk until every member has stopped."""
+    data, advance = population.data, programs.advance
+    longest = max(int(member["training.epochs"]) for member in population.members)
+    running = np.ones(len(people.order), bool)
+    pending, looked = None, time.perf_counter()
+    for until in range(programs.length, longest + programs.length, programs.length):
+        state, news = advance(people.at_work, people.state, table, jnp.int32(until))
+        people, now = replace(people, state=state), (news, people.order)
+        # Only now is the chunk before fetched: the device is never idle while the host reads.
+        if pending is not None:
+            _tell(pending, running, data, report)
+            if not running.any():
+                return people
+            before, looked = looked, time.perf_counter()
+            people = crew.regroup(people, running)
+            left = (longest - until) / programs.length * (looked - before)
+            if left / 2 > _WORTH * programs.seconds and (few := crew.smaller(people, running)):
+                people = few
+                advance, _ = compile_advance(
+                    population.program, population.layout.problem, people.strategy,
+                    programs.length, people.at_work, people.state, table,
+                ).result()  # fmt: skip
+        pending = now
+    if pending is not None:
+        _tell(pending, running, data, report)
+    return people
 
 
-def device_description() -> dict[str, Any]:
-    """Describe what the default backend computes on."""
-    devices = jax.devices()
-    return {
-        "platform": devices[0].platform,
-        "kind": devices[0].device_kind,
-        "devices": len(devices),
-        "cores": core_count(),
-    }
+def _tell(
+    pending: tuple[Any, crew.Order], running: Any, data: Sequence[Dataset], report: Report
+) -> None:
+    """Report a chunk once it is computed, and note who still runs."""
+    news, order = _fetch(pending[0]), pending[1]
+    report_news(news, order, data, report)
+    running[:] = False
+    running[order] = news["status"] == training.RUNNING
 
 
-def start_members(
-    program: Program, problem: Problem, strategy: Strategy, members: Member
-) -> MemberState:
-    """Return every member before its first epoch."""
-    return _map(strategy, lambda member: training.start(program, problem, member), members)
-
-
-def advance_members(
-    program: Program,
-    problem: Problem,
-    strategy: Strategy,
-    length: int,
-    members: Member,
-    state: MemberState,
-    arrays: Arrays,
-    until: jax.Array,
-) -> tuple[MemberState, dict[str, Any]]:
-    """Train every member to epoch `until`; what the host wants to know comes beside the state."""
-
-    def one(member: Member, before: MemberState) -> tuple[MemberState, dict[str, Any]]:
-        state, records = training.run_epochs(
-            program, problem, length, member, before, arrays, until
-        )
-        return state, _summary(state) | {"first": before.epoch, "records": records}
-
-    return _map(strategy, one, members, state)
-
-
-def score_members(
-    program: Program,
-    problem: Problem,
-    strategy: Strategy,
-    state: MemberState,
-    arrays: Arrays,
-    rows: jax.Array,
-    count: jax.Array,
-) -> tuple[dict[str, Any], jax.Array]:
-    """Evaluate on a split the network each member stands for: sums and scores."""
-
-    def one(state: MemberState) -> tuple[dict[str, Any], jax.Array]:
-        network = training.chosen_network(program, state)
-        return training.evaluate(program, problem, network, arrays, rows, count)
-
-    return _map(strategy, one, state)
-
-
-def _map(strategy: Strategy, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Apply a function of one member along the leading axis of its arguments."""
-    if strategy == "vmap":
-        return jax.vmap(function)(*arguments)
-    return jax.lax.map(lambda arguments: function(*arguments), arguments)
+def _score(
+    programs: Programs, numbers: Seat, seats: Seat, state: MemberState, table: Table
+) -> dict[str, Any]:
+    """Evaluate the network each member stands for on every split: sums and scores, on the host."""
+    view, scored = numbers[1], {}
+    for split in SPLITS:
+        firsts, counts = view.first[split], view.rows[split]
+        blocks = []
+        for begin in range(0, int(counts.max()), programs.rows):
+            count = np.clip(counts - begin, 0, programs.rows).astype(np.int32)
+            first = np.where(count > 0, firsts + begin, firsts).astype(np.int32)
+            blocks.append(_fetch(programs.score(state, seats, table, first, count)))
+        if blocks:
+            sums, scores = zip(*blocks, strict=True)
+            totals = jax.tree.map(lambda *parts: sum(np.float64(part) for part in parts), *sums)
+            scored[split] = totals, np.concatenate(scores, axis=1)
+    return scored
 
 
 def _fetch(tree: Any) -> Any:
@@ -204,28 +235,12 @@ def _fetch(tree: Any) -> Any:
     return jax.device_get(tree)
 
 
-def _summary(state: MemberState) -> dict[str, jax.Array]:
+def device_description() -> dict[str, Any]:
+    """Describe what the default backend computes on."""
+    devices = jax.devices()
     return {
-        "epoch": state.epoch,
-        "status": state.status,
-        "best_epoch": state.best_epoch,
-        "step": state.train.step,
-    }
-
-
-def _chunk_length(state: MemberState, data: Dataset) -> int:
-    """Choose how many epochs run between two looks from the host: a power of two."""
-    weights = sum(leaf.size for leaf in jax.tree.leaves(state.train.network.params))
-    epoch_flops = 6 * weights * len(data.rows["train"])
-    length = 1
-    while 2 * length * epoch_flops <= _CHUNK_FLOPS and length < _MAX_CHUNK:
-        length *= 2
-    return length
-
-
-def _pad_rows(arrays: Arrays) -> dict[str, jax.Array]:
-    """Give the rows of all splits one length, so that one program scores them all."""
-    longest = max(rows.shape[0] for rows in arrays.rows.values())
-    return {
-        split: jnp.pad(rows, (0, longest - rows.shape[0])) for split, rows in arrays.rows.items()
+        "platform": devices[0].platform,
+        "kind": devices[0].device_kind,
+        "devices": len(devices),
+        "cores": core_count(),
     }

@@ -1,9 +1,8 @@
 """One network, one batch: initial state, training step, evaluation step; nothing is mapped."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,25 +10,18 @@ import optax
 from flax import nnx
 
 from snnjax.config.split import Program
-from snnjax.metrics import confusion_matrix
+from snnjax.metrics import class_counts
 from snnjax.nn import noise
 from snnjax.nn.mlp import Randomness
+from snnjax.nn.padding import Used, clear
 from snnjax.registry import resolve
+from snnjax.shapes import Problem
 
 Member = dict[str, Any]
 Tree = Any
 
 # Streams below a run's seed. Dropout has its own cheap generator; the others are threefry's.
 _INIT_STREAM, SHUFFLE_STREAM = 0, 1
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What the data decide of the program: the task and the sizes of both ends of the network."""
-
-    task: Literal["classification", "regression"]
-    features: int
-    outputs: int
 
 
 class Network(NamedTuple):
@@ -66,18 +58,31 @@ def run_key(member: Member, stream: int) -> jax.Array:
     return jax.random.fold_in(jax.random.key(member["seed"], impl="threefry2x32"), stream)
 
 
-def init_state(program: Program, problem: Problem, member: Member) -> TrainState:
-    """Draw a network and start its optimizer."""
-    build = resolve("model", program.model.name)
-    model = build(program.model, problem.features, problem.outputs, run_key(member, _INIT_STREAM))
-    _, params, extra = _split(model)
+def init_state(
+    program: Program, problem: Problem, member: Member, used: Used | None = None
+) -> TrainState:
+    """Draw a network and start its optimizer.
+
+    Args:
+        program: What is compiled.
+        problem: The shapes.
+        member: Its numbers.
+        used: What is not padding at both ends of the network; None if there is no padding.
+    """
+    key = run_key(member, _INIT_STREAM)
+    _, params, extra = _split(_build(program, problem, key, used))
     network = Network(nnx.to_pure_dict(params), nnx.to_pure_dict(extra))
     opt_state = _optimizer(program, member).init(network.params)
     return TrainState(network, opt_state, jnp.zeros((), jnp.uint32))
 
 
 def train_step(
-    program: Program, problem: Problem, member: Member, state: TrainState, batch: Batch
+    program: Program,
+    problem: Problem,
+    member: Member,
+    state: TrainState,
+    batch: Batch,
+    used: Used | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Take one optimizer step on the mean loss of a batch.
 
@@ -89,9 +94,10 @@ def train_step(
         key=noise.fold(noise.make_key(member["seed"]), state.step),
         dropout=value("dropout"),
         input_dropout=value("input_dropout"),
+        used=used,
     )
     (_, (sums, extra)), gradients = jax.value_and_grad(mean_loss, argnums=2, has_aux=True)(
-        program, problem, state.network.params, state.network.extra, batch, randomness
+        program, problem, state.network.params, state.network.extra, batch, randomness, used
     )
     updates, opt_state = _optimizer(program, member).update(
         gradients, state.opt_state, state.network.params
@@ -107,15 +113,21 @@ def mean_loss(
     extra: Tree,
     batch: Batch,
     randomness: Randomness | None,
+    used: Used | None = None,
 ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Tree]]:
     """Return the mean loss over a batch's valid rows, and beside it its sums and extra state."""
-    outputs, extra = apply(program, problem, Network(params, extra), batch.inputs, randomness)
+    network = Network(params, extra)
+    outputs, extra = apply(program, problem, network, batch.inputs, randomness, used)
     sums = _batch_sums(problem, outputs, batch)
     return sums["loss"] / sums["count"], (sums, extra)
 
 
 def eval_step(
-    program: Program, problem: Problem, network: Network, batch: Batch
+    program: Program,
+    problem: Problem,
+    network: Network,
+    batch: Batch,
+    used: Used | None = None,
 ) -> tuple[dict[str, jax.Array], jax.Array]:
     """Evaluate a batch without dropout.
 
@@ -123,14 +135,13 @@ def eval_step(
         The batch's sums, and its scores, (rows, outputs): predictions, or for each class its
         margin over the others, log p - log(1 - p), which ranks rows as the probability does.
     """
-    outputs, _ = apply(program, problem, network, batch.inputs, None)
+    outputs, _ = apply(program, problem, network, batch.inputs, None, used)
     sums = _batch_sums(problem, outputs, batch)
     if problem.task == "regression":
         errors = jnp.where(batch.mask[:, None], outputs - batch.targets, 0)
         return sums | {"squared_error": (errors**2).sum(0)}, outputs
-    predictions = outputs.argmax(1)
-    counts = confusion_matrix(batch.targets, predictions, batch.mask, problem.outputs)
-    return sums | {"confusion": counts}, _margins(outputs)
+    counts = class_counts(batch.targets, outputs.argmax(1), batch.mask, problem.outputs)
+    return sums | counts, _margins(outputs)
 
 
 def _margins(logits: jax.Array) -> jax.Array:
@@ -153,11 +164,22 @@ def apply(
     network: Network,
     inputs: jax.Array,
     randomness: Randomness | None,
+    used: Used | None = None,
 ) -> tuple[jax.Array, Tree]:
-    """Run the network: (rows, features) to (rows, outputs) and the updated extra state."""
+    """Run the network: (rows, features) to (rows, outputs) and the updated extra state.
+
+    Classes that are padding get the logit -inf, probability 0.
+    """
     model = nnx.merge(_abstract(program, problem)[0], network.params, network.extra)
     outputs = model(inputs, randomness)
+    if used is not None and problem.task == "classification":
+        outputs = clear(outputs, used.outputs, 1, -jnp.inf)
     return outputs, nnx.to_pure_dict(_split(model)[2])
+
+
+def can_pad(program: Program) -> bool:
+    """Tell whether a program's network knows of padding, so that data sets can share it."""
+    return bool(getattr(resolve("model", program.model.name), "can_pad", False))
 
 
 def parameter_count(program: Program, problem: Problem) -> int:
@@ -168,13 +190,16 @@ def parameter_count(program: Program, problem: Problem) -> int:
 @lru_cache
 def _abstract(program: Program, problem: Problem) -> tuple[nnx.GraphDef, Tree]:
     """Return the network's structure and the shapes of its parameters."""
-
-    def build() -> Any:
-        model = resolve("model", program.model.name)
-        return model(program.model, problem.features, problem.outputs, jax.random.key(0))
-
-    graph, params, _ = _split(nnx.eval_shape(build))
+    model = nnx.eval_shape(lambda: _build(program, problem, jax.random.key(0), None))
+    graph, params, _ = _split(model)
     return graph, params
+
+
+def _build(program: Program, problem: Problem, key: jax.Array, used: Used | None) -> nnx.Module:
+    """Construct the network; one that knows nothing of padding is never asked to pad."""
+    build = resolve("model", program.model.name)
+    padding = {} if used is None else {"used": used}
+    return build(program.model, problem.features, problem.outputs, key, **padding)
 
 
 def _split(model: nnx.Module) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:

@@ -1,20 +1,23 @@
 """Epochs of one member as one compiled loop, with early stopping as state on the device."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from snnjax.arrays import Arrays
+from snnjax.arrays import Arrays, View
 from snnjax.config.split import Program
 from snnjax.metric_names import MAXIMIZED
-from snnjax.metrics import concordant_pairs, summarize
+from snnjax.metrics import concordant_pairs, pair_blocks, summarize
+from snnjax.nn.padding import Used
+from snnjax.shapes import Problem
 from snnjax.step import (
     SHUFFLE_STREAM,
     Batch,
     Member,
     Network,
-    Problem,
     TrainState,
     eval_step,
     init_state,
@@ -24,8 +27,8 @@ from snnjax.step import (
 
 RUNNING, FINISHED, DIVERGED = 0, 1, 2
 
-# Rows evaluated at once: enough to keep a core busy, little enough to stay in its cache.
-_EVAL_ROWS = 1024
+# Rows evaluated at once: enough to keep a core busy, and few for what is left over.
+_EVAL_ROWS, _REST_ROWS = 256, 32
 
 
 class MemberState(NamedTuple):
@@ -48,9 +51,9 @@ class MemberState(NamedTuple):
     status: jax.Array
 
 
-def start(program: Program, problem: Problem, member: Member) -> MemberState:
+def start(program: Program, problem: Problem, member: Member, view: View) -> MemberState:
     """Return a member before its first epoch."""
-    train = init_state(program, problem, member)
+    train = init_state(program, problem, member, _used(problem, view))
     zero = jnp.zeros((), jnp.int32)
     status = jnp.where(member["training.epochs"] > 0, RUNNING, FINISHED).astype(jnp.int32)
     return MemberState(train, train.network, jnp.array(jnp.inf), zero, zero, status)
@@ -96,22 +99,17 @@ def run_epoch(
     train, train_sums = _train_epoch(program, problem, member, state, arrays)
     record = {"step": train.step, "train": train_sums}
     healthy = jnp.isfinite(train_sums["loss"]) & _is_finite(train.network)
-    if arrays.has_validation:
-        rows, count = arrays.rows["validation"], arrays.counts["validation"]
-        sums, scores = evaluate(program, problem, train.network, arrays, rows, count)
-        if _ranks_every_epoch(program, problem):
-            labels = arrays.targets[rows]
-            mask = jnp.arange(len(rows)) < count
-            sums["pairs"] = concordant_pairs(scores, labels, mask)
+    if problem.validation_rows:
+        sums = _validate(program, problem, train.network, arrays)
         record["validation"] = sums
         healthy &= jnp.isfinite(sums["loss"])
-        value = _monitored(program, arrays, sums)
+        value = _monitored(program, arrays.view, sums)
         healthy &= jnp.isfinite(value)
     else:
         value = train_sums["loss"] / train_sums["count"]
     epoch = state.epoch + 1
     # Without validation rows there is nothing to choose by: the last network is the best.
-    improved = healthy & ((value < state.best_value) if arrays.has_validation else True)
+    improved = healthy & ((value < state.best_value) if problem.validation_rows else True)
     state = MemberState(
         train=train,
         best=_choose(improved, train.network, state.best),
@@ -128,12 +126,6 @@ def run_epoch(
     return state._replace(status=status), record
 
 
-def _ranks_every_epoch(program: Program, problem: Problem) -> bool:
-    """Tell whether to sort the scores at every epoch: it is cheap for two classes only."""
-    is_binary = problem.task == "classification" and problem.outputs == 2
-    return program.training.monitor == "roc_auc" or is_binary
-
-
 def chosen_network(program: Program, state: MemberState) -> Network:
     """Return the network a finished member stands for: the best, or on request the last.
 
@@ -144,57 +136,112 @@ def chosen_network(program: Program, state: MemberState) -> Network:
     return _choose(state.status == DIVERGED, state.best, state.train.network)
 
 
+def ranked_classes(program: Program, problem: Problem) -> range:
+    """Return the classes whose scores are sorted at every epoch: it is cheap for one only.
+
+    Two classes need class 1 only. Where padding hides how many there are, it is ranked as well,
+    and thrown away on the host where there are more.
+    """
+    if program.training.monitor == "roc_auc":
+        return range(1, 2) if problem.outputs == 2 else range(problem.outputs)
+    return range(1, 2) if problem.has_binary else range(0)
+
+
 def evaluate(
     program: Program,
     problem: Problem,
     network: Network,
     arrays: Arrays,
-    rows: jax.Array,
+    first: jax.Array,
     count: jax.Array,
+    length: int,
+    classes: range,
 ) -> tuple[dict[str, Any], jax.Array]:
-    """Evaluate the first `count` of `rows`, each once.
+    """Evaluate the `count` rows that `table.indices` lists from `first` on, each once.
+
+    Args:
+        program: The network's.
+        problem: The shapes.
+        network: What to evaluate.
+        arrays: The data.
+        first: Where the rows begin.
+        count: How many there are.
+        length: The most there can be.
+        classes: Columns of the scores to return.
 
     Returns:
-        The sums of `metrics.summarize`, and the scores of `step.eval_step`, (rows, outputs).
+        The sums of `metrics.summarize`, and the scores of `step.eval_step`, (length, classes).
     """
-    size = min(_EVAL_ROWS, rows.shape[0])
-    batches = -(-rows.shape[0] // size)
-    padded = jnp.pad(rows, (0, batches * size - rows.shape[0]), mode="edge")
+    whole, rest = _block_sizes(problem, length)
+    used = _used(problem, arrays.view)
 
-    def batch_sums(batch: jax.Array) -> tuple[dict[str, Any], jax.Array]:
-        return eval_step(program, problem, network, _gather(arrays, padded, batch, size, count))
+    def block_sums(start: jax.Array, size: int) -> tuple[dict[str, Any], jax.Array]:
+        position = jnp.minimum(start + jnp.arange(size), count - 1)
+        mask = start + jnp.arange(size) < count
+        batch = _gather(arrays, arrays.table.indices[first + position], mask)
+        sums, scores = eval_step(program, problem, network, batch, used)
+        return sums, scores[:, classes.start : classes.stop]
 
-    def add(batch: jax.Array, carry: tuple[Any, jax.Array]) -> tuple[Any, jax.Array]:
-        totals, scores = carry
-        sums, some = batch_sums(batch)
-        scores = jax.lax.dynamic_update_slice(scores, some, (batch * size, 0))
-        return jax.tree.map(jnp.add, totals, sums), scores
+    def add_blocks(carry: Any, start: jax.Array, blocks: jax.Array, size: int) -> Any:
+        def add(block: jax.Array, carry: tuple[Any, jax.Array]) -> tuple[Any, jax.Array]:
+            totals, scores = carry
+            place = start + block * size
+            sums, some = block_sums(place, size)
+            scores = jax.lax.dynamic_update_slice(scores, some, (place, 0))
+            return jax.tree.map(jnp.add, totals, sums), scores
 
-    shapes, _ = jax.eval_shape(batch_sums, jnp.int32(0))
+        return jax.lax.fori_loop(0, blocks, add, carry)
+
+    shapes, _ = jax.eval_shape(lambda: block_sums(jnp.int32(0), whole))
     totals = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    scores = jnp.zeros((batches * size, problem.outputs), jnp.float32)
-    used = (count + size - 1) // size
-    totals, scores = jax.lax.fori_loop(0, used, add, (totals, scores))
-    return totals, scores[: rows.shape[0]]
+    carry = totals, jnp.zeros((length + whole, len(classes)), jnp.float32)
+    if whole == rest:
+        carry = add_blocks(carry, jnp.int32(0), (count + whole - 1) // whole, whole)
+    else:
+        carry = add_blocks(carry, jnp.int32(0), count // whole, whole)
+        carry = add_blocks(carry, count // whole * whole, (count % whole + rest - 1) // rest, rest)
+    totals, scores = carry
+    return totals, scores[:length]
+
+
+def _validate(
+    program: Program, problem: Problem, network: Network, arrays: Arrays
+) -> dict[str, Any]:
+    """Evaluate on the validation rows; of the `ranked_classes` count the pairs too."""
+    classes, sizes = ranked_classes(program, problem), problem.validation_rows
+    first, count = arrays.view.first["validation"], arrays.view.rows["validation"]
+    sums, scores = evaluate(program, problem, network, arrays, first, count, sizes[-1], classes)
+    if not classes:
+        return sums
+
+    def rank(size: int) -> jax.Array:
+        position = jnp.arange(size)
+        rows = arrays.table.indices[first + jnp.minimum(position, count - 1)]
+        labels, mask = arrays.table.targets[rows], position < count
+        pairs = concordant_pairs(scores[:size], labels, mask, classes.start)
+        return jnp.pad(pairs, ((0, 0), (0, pair_blocks(sizes[-1]) - pairs.shape[1])))
+
+    return sums | {"pairs": _of_size(sizes, count, rank)}
 
 
 def _train_epoch(
     program: Program, problem: Problem, member: Member, state: MemberState, arrays: Arrays
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Take one step per batch of a new permutation of the training rows, the last one shorter."""
-    size = min(program.training.batch_size, arrays.rows["train"].shape[0])
-    count = arrays.counts["train"]
-    order = _permutation(member, state.epoch, arrays.rows["train"], count)
+    size = min(program.training.batch_size, problem.train_rows[-1])
+    first, count = arrays.view.first["train"], arrays.view.rows["train"]
+    order = _permutation(member, state.epoch, count, problem.train_rows)
     # The slice of the last batch must not be shifted back to fit.
-    order = jnp.pad(order, (0, size), mode="edge")
+    order = jnp.minimum(jnp.pad(order, (0, size)), count - 1)
+    used = _used(problem, arrays.view)
 
     def one_step(
         batch: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         train, totals = carry
-        train, sums = train_step(
-            program, problem, member, train, _gather(arrays, order, batch, size, count)
-        )
+        rows = arrays.table.indices[first + jax.lax.dynamic_slice(order, (batch * size,), (size,))]
+        gathered = _gather(arrays, rows, batch * size + jnp.arange(size) < count)
+        train, sums = train_step(program, problem, member, train, gathered, used)
         return train, jax.tree.map(jnp.add, totals, sums)
 
     names = ("loss", "count") + (("hits",) if problem.task == "classification" else ())
@@ -203,29 +250,55 @@ def _train_epoch(
     return jax.lax.fori_loop(0, batches, one_step, (state.train, totals))
 
 
-def _permutation(member: Member, epoch: jax.Array, rows: jax.Array, count: jax.Array) -> jax.Array:
-    """Shuffle the first `count` rows to the front, padding to the back.
+def _permutation(
+    member: Member, epoch: jax.Array, count: jax.Array, sizes: tuple[int, ...]
+) -> jax.Array:
+    """Shuffle 0 .. count - 1 to the front of an array as long as the largest of `sizes`.
 
     Sorting by 32 random bits leaves a few ties in large sets; the stable sort keeps their order,
     which no one can notice in a shuffle.
     """
     key = jax.random.fold_in(run_key(member, SHUFFLE_STREAM), epoch)
-    order = jax.random.bits(key, rows.shape) >> 1
-    order = jnp.where(jnp.arange(rows.shape[0]) < count, order, jnp.uint32(2**31))
-    return jax.lax.sort((order, rows), num_keys=1)[1]
+
+    def shuffle(size: int) -> jax.Array:
+        position = jnp.arange(size)
+        bits = jnp.where(position < count, jax.random.bits(key, (size,)) >> 1, jnp.uint32(2**31))
+        order = jax.lax.sort((bits, position), num_keys=1)[1]
+        return jnp.pad(order, (0, sizes[-1] - size))
+
+    return _of_size(sizes, count, shuffle)
 
 
-def _gather(
-    arrays: Arrays, order: jax.Array, batch: jax.Array, size: int, count: jax.Array
-) -> Batch:
-    rows = jax.lax.dynamic_slice(order, (batch * size,), (size,))
-    features = arrays.features[rows].astype(jnp.float32)
-    inputs = (features - arrays.shift[None, :]) * arrays.scale[None, :]
-    return Batch(inputs, arrays.targets[rows], batch * size + jnp.arange(size) < count)
+def _of_size(
+    sizes: tuple[int, ...], count: jax.Array, function: Callable[[int], jax.Array]
+) -> jax.Array:
+    """Call a function with the smallest of ascending `sizes` that holds `count` rows."""
+    if len(sizes) == 1:
+        return function(sizes[0])
+    place = jnp.searchsorted(jnp.array(sizes), count)
+    return jax.lax.switch(place, [partial(function, size) for size in sizes])
 
 
-def _monitored(program: Program, arrays: Arrays, sums: dict[str, Any]) -> jax.Array:
-    metrics = summarize(sums, arrays.target_scale, arrays.target_squares["validation"], jnp)
+def _gather(arrays: Arrays, rows: jax.Array, mask: jax.Array) -> Batch:
+    table, view = arrays
+    features = table.features[rows].astype(jnp.float32)
+    inputs = (features - view.shift[None, :]) * view.scale[None, :]
+    return Batch(inputs, table.targets[rows], mask)
+
+
+def _block_sizes(problem: Problem, length: int) -> tuple[int, int]:
+    """Return the rows to evaluate at once, and of what is left over where sets can be small."""
+    whole = min(length, _EVAL_ROWS)
+    smallest = (problem.validation_rows or problem.train_rows)[0]
+    return whole, (whole if smallest >= whole else min(whole, _REST_ROWS))
+
+
+def _used(problem: Problem, view: View) -> Used | None:
+    return view.used if problem.is_padded else None
+
+
+def _monitored(program: Program, view: View, sums: dict[str, Any]) -> jax.Array:
+    metrics = summarize(sums, view.target_scale, view.target_squares["validation"], jnp)
     value = metrics[program.training.monitor]
     return -value if program.training.monitor in MAXIMIZED else value
 

@@ -183,19 +183,21 @@ def test_metrics_equal_scikit_learn_on_the_restored_network(tmp_path):
     from sklearn import metrics as sklearn
 
     from snnjax import population
+    from snnjax.arrays import lay_out
     from snnjax.config.split import split
     from snnjax.data.load import load
+    from snnjax.shapes import problem_of
     from snnjax.step import apply
 
     config = make()
     experiment.run(config, tmp_path)
     data = load(config.data)
     program, member = split(config)
-    state = population.train(program, [member], data).state
+    state = population.train(program, [member], lay_out(data)).state
     network = jax.tree.map(lambda leaf: leaf[0], state.best)
     rows = data.rows["test"]
     inputs = (data.features[rows] - data.shift) * data.scale
-    problem = population.problem_of(data)
+    problem = problem_of([data])
     scores = np.asarray(jax.nn.softmax(apply(program, problem, network, inputs, None)[0]))
     labels, ours = data.targets[rows], read(tmp_path)["metrics"]["test"]
     assert ours["accuracy"] == pytest.approx(sklearn.accuracy_score(labels, scores.argmax(1)))

@@ -12,9 +12,9 @@ from scipy.special import logsumexp
 from snnjax import step as step_module
 from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig
 from snnjax.config.split import split
+from snnjax.shapes import Problem
 from snnjax.step import (
     Batch,
-    Problem,
     apply,
     eval_step,
     init_state,

@@ -9,11 +9,12 @@ import pytest
 from conftest import make_dataset
 from sklearn import metrics as sklearn
 
-from snnjax import arrays, population, training
-from snnjax.arrays import bucket, to_device
+from snnjax import population, programs, shapes, training
+from snnjax.arrays import Arrays, lay_out
 from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
 from snnjax.config.split import split
 from snnjax.metric_names import BY_TASK
+from snnjax.shapes import bucket, problem_of
 from snnjax.step import Batch, apply, train_step
 
 MODEL = ModelConfig(depth=3, width=16, dropout=0.1)
@@ -28,13 +29,13 @@ def make(model=MODEL, optimizer=None, data=None, seed=0, **keywords):
     )
     data = data or make_dataset()
     program, member = split(config)
-    return program, population.problem_of(data), member, data
+    return program, problem_of([data]), member, data
 
 
 def train(*arguments, **keywords):
     program, _, member, data = make(*arguments, **keywords)
     records = []
-    trained = population.train(program, [member], data, records.append)
+    trained = population.train(program, [member], lay_out(data), records.append)
     return trained, trained.outcomes[0], records
 
 
@@ -52,15 +53,12 @@ def assert_same(one, other, **tolerance):
 def test_an_epoch_equals_a_loop_of_steps(optimizer):
     """200 rows in batches of 32: six whole ones and one of 8, each row exactly once."""
     program, problem, member, data = make(optimizer=optimizer)
-    on_device = to_device(data)
-    state = training.start(program, problem, member)
-    order = np.asarray(
-        training._permutation(
-            member, state.epoch, on_device.rows["train"], on_device.counts["train"]
-        )
-    )
-    assert sorted(order[:200]) == list(data.rows["train"])
-    order = order[:200]
+    layout = lay_out(data)
+    (view,) = layout.views
+    state = training.start(program, problem, member, view)
+    order = shuffled(member, state.epoch, 200, problem.train_rows)[:200]
+    order = data.rows["train"][order]
+    assert sorted(order) == list(data.rows["train"])
     looped, losses = state.train, 0.0
     step = jax.jit(train_step, static_argnums=(0, 1))
     for start in range(0, len(order), 32):
@@ -69,7 +67,7 @@ def test_an_epoch_equals_a_loop_of_steps(optimizer):
         looped, sums = step(program, problem, member, looped, batch)
         losses += float(sums["loss"])
     scanned, record = jax.jit(training.run_epoch, static_argnums=(0, 1))(
-        program, problem, member, state, on_device
+        program, problem, member, state, Arrays(layout.table, view)
     )
     # The whole batches draw the same masks; the short one draws a prefix of them.
     assert_same(scanned.train.network, looped.network, rtol=2e-5, atol=1e-6)
@@ -78,23 +76,26 @@ def test_an_epoch_equals_a_loop_of_steps(optimizer):
     assert int(record["train"]["count"]) == 200
 
 
-def test_every_epoch_has_another_order_and_padding_stays_behind():
-    _, _, member, data = make()
-    rows = jnp.pad(jnp.asarray(data.rows["train"]), (0, 56), constant_values=-1)
-    orders = [
-        np.asarray(training._permutation(member, jnp.int32(epoch), rows, jnp.int32(200)))
-        for epoch in range(3)
-    ]
+def shuffled(member, epoch, count, sizes):
+    return np.asarray(training._permutation(member, jnp.int32(epoch), jnp.int32(count), sizes))
+
+
+@pytest.mark.parametrize("sizes", [(200,), (256,), (56, 224, 896)])
+def test_every_epoch_has_another_order_and_padding_stays_behind(sizes):
+    _, _, member, _ = make()
+    orders = [shuffled(member, epoch, 200, sizes) for epoch in range(3)]
     for order in orders:
-        assert sorted(order[:200]) == list(data.rows["train"])
-        assert (order[200:] == -1).all()
+        assert sorted(order[:200]) == list(range(200))
     assert not np.array_equal(orders[0], orders[1])
+    np.testing.assert_array_equal(orders[0][:200], shuffled(member, 0, 200, (200,)))
 
 
 @pytest.mark.parametrize("counts", [(200, 1, 47), (150, 53, 97), (10, 289, 1)])
 def test_evaluation_is_exact_over_the_whole_split(counts, monkeypatch):
     """Against scikit-learn on the network's own outputs, with batches that do not divide."""
     monkeypatch.setattr(training, "_EVAL_ROWS", 16)
+    monkeypatch.setattr(training, "_REST_ROWS", 4)
+    monkeypatch.setattr(programs, "_SCORED_ROWS", 50)
     data = make_dataset(counts=counts)
     program, problem, *_ = make(data=data)
     trained, outcome, _ = train(data=data, epochs=3)
@@ -253,7 +254,7 @@ def test_padding_changes_no_number(monkeypatch):
     """193 training rows are padded to 208: the same weights, metrics to rounding."""
     data = make_dataset(counts=(193, 41, 47))
     padded, outcome, records = train(data=data)
-    monkeypatch.setattr(arrays, "bucket", lambda rows: rows)
+    monkeypatch.setattr(shapes, "bucket", lambda rows: rows)
     plain, expected, plain_records = train(data=data)
     assert_same(padded.state.train, plain.state.train)
     assert (outcome.epochs, outcome.best_epoch) == (expected.epochs, expected.best_epoch)
@@ -272,19 +273,8 @@ def test_an_extreme_unit_of_the_target_does_not_disturb_early_stopping():
 
 
 def test_every_seed_has_its_own_order():
-    _, _, member, data = make()
-    on_device = to_device(data)
-    orders = [
-        np.asarray(
-            training._permutation(
-                {**member, "seed": np.uint32(seed)},
-                jnp.int32(0),
-                on_device.rows["train"],
-                on_device.counts["train"],
-            )
-        )[:200]
-        for seed in (0, 1)
-    ]
+    _, _, member, _ = make()
+    orders = [shuffled({**member, "seed": np.uint32(seed)}, 0, 200, (200,)) for seed in (0, 1)]
     assert (orders[0] == orders[1]).mean() < 0.1
 
 
@@ -303,7 +293,7 @@ def test_same_seed_same_bits_other_seed_other_numbers():
 @pytest.mark.parametrize("length", [1, 2, 8])
 def test_chunks_of_any_length_give_the_same_bits(length, monkeypatch):
     whole, _, records = train(epochs=11, patience=4)
-    monkeypatch.setattr(population, "_MAX_CHUNK", length)
+    monkeypatch.setattr(programs, "_MAX_CHUNK", length)
     chunked, _, chunked_records = train(epochs=11, patience=4)
     assert chunked.strategy["chunk_epochs"] == length
     assert_same(whole.state, chunked.state)

@@ -14,11 +14,11 @@ class PopulationLauncher(Launcher):
     """Makes every job's folder as Hydra would, then hands all jobs over at once.
 
     Args:
-        members: Most runs in one population.
+        members: Most runs in one population; None leaves the number to the machine.
         workers: Populations trained at once; None leaves the number to the machine.
     """
 
-    def __init__(self, members: int = 64, workers: int | None = None) -> None:
+    def __init__(self, members: int | None = None, workers: int | None = None) -> None:
         self.members = members
         self.workers = workers
 

@@ -10,6 +10,7 @@ from flax import nnx
 from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
 from snnjax.nn.initializers import standard_normals
+from snnjax.nn.padding import Size, Used, clear
 from snnjax.registry import resolve
 
 
@@ -20,11 +21,13 @@ class Randomness(NamedTuple):
         key: A `noise` key, new at every step.
         dropout: Rate of the hidden layers; a Python 0.0 leaves the dropout out of the program.
         input_dropout: Rate of the inputs, likewise.
+        used: Which columns at both ends are not padding; None if there is no padding.
     """
 
     key: jax.Array
     dropout: jax.Array | float
     input_dropout: jax.Array | float
+    used: Used | None = None
 
 
 class Linear(nnx.Module):
@@ -53,6 +56,20 @@ def hidden_widths(config: ModelConfig, outputs: int) -> tuple[int, ...]:
     )
 
 
+def used_widths(config: ModelConfig, outputs: int, used: Used) -> list[Size]:
+    """List from inputs to outputs how many units of a padded network's layers are not padding.
+
+    Args:
+        config: The network; a conic one is as wide as its number of outputs makes it.
+        outputs: Number of outputs, padding included.
+        used: How many inputs and outputs are not padding.
+    """
+    if config.form == "rectangular":
+        return [used.features, *hidden_widths(config, outputs), used.outputs]
+    table = jnp.array([hidden_widths(config, count) for count in range(1, outputs + 1)])
+    return [used.features, *table[used.outputs - 1], used.outputs]
+
+
 class MLP(nnx.Module):
     """`depth` hidden layers, each linear -> activation -> dropout, and a linear output layer.
 
@@ -60,14 +77,27 @@ class MLP(nnx.Module):
     with ReLU and He normal weights it is their MSRAinit network.
     """
 
-    def __init__(self, config: ModelConfig, features: int, outputs: int, key: jax.Array) -> None:
+    can_pad = True
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        features: int,
+        outputs: int,
+        key: jax.Array,
+        used: Used | None = None,
+    ) -> None:
         self.activation = resolve("activation", config.activation)
         self.dropout = resolve("dropout", config.dropout_kind)
+        self.config, self.outputs = config, outputs
         init = resolve("initializer", config.init)
-        widths = (features, *hidden_widths(config, outputs), outputs)
+        widths = [features, *hidden_widths(config, outputs), outputs]
         shapes = list(pairwise(widths))
-        normals = standard_normals(key, shapes)
-        layers = [Linear(init(z, *shape)) for z, shape in zip(normals, shapes, strict=True)]
+        fans = list(pairwise(used_widths(config, outputs, used) if used else widths))
+        normals = standard_normals(key, shapes, fans)
+        kernels = [init(z, *fan) for z, fan in zip(normals, fans, strict=True)]
+        kernels = [clear(clear(k, i, 0), o, 1) for k, (i, o) in zip(kernels, fans, strict=True)]
+        layers = [Linear(kernel) for kernel in kernels]
         self.hidden = nnx.List(layers[:-1])
         self.output = layers[-1]
 
@@ -89,6 +119,10 @@ class MLP(nnx.Module):
         if randomness is None:
             return x
         rate = getattr(randomness, kind)
-        if isinstance(rate, float) and rate == 0.0:
-            return x
-        return self.dropout(x, rate, noise.fold(randomness.key, layer))
+        is_on = not (isinstance(rate, float) and rate == 0.0)
+        if is_on:
+            x = self.dropout(x, rate, noise.fold(randomness.key, layer))
+        if randomness.used is not None and (is_on or layer):
+            # Padded units must be zero, or the weights that lead on from them would be trained.
+            x = clear(x, used_widths(self.config, self.outputs, randomness.used)[layer], 1)
+        return x

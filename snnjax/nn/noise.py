@@ -16,8 +16,12 @@ import numpy as np
 # a bijection of 32-bit words with an avalanche bias of 0.107 per mille.
 _SHIFTS = (16, 15, 15)
 _MULTIPLIERS = (np.uint32(0x21F0AAAD), np.uint32(0xD35A2D97))
-# First words of the fractional parts of the golden ratio, sqrt(2) and sqrt(3): arbitrary, odd.
-_STRIDE = np.uint32(0x9E3779B9)
+# Powers of the inverse of the plastic number, as fractions of 2**32 and odd: the lattice of least
+# discrepancy in two dimensions. Two places start from the same word only if they are 7,843 rows and
+# 47,809 columns apart, or further in one of the two.
+_ROW_STRIDE = np.uint32(0xC13FA9A9)
+_COLUMN_STRIDE = np.uint32(0x91E10DA5)
+# First words of the fractional parts of sqrt(2) and sqrt(3): arbitrary, odd.
 _LANES = (np.uint32(0x6A09E667), np.uint32(0xBB67AE85))
 
 
@@ -45,15 +49,18 @@ def fold(key: jax.Array, word: jax.Array | int) -> jax.Array:
 
 
 def bits(key: jax.Array, shape: Sequence[int]) -> jax.Array:
-    """Return uint32 random bits of `shape`: element number i is a hash of (key, i).
+    """Return uint32 random bits of shape (rows, ...): an element is a hash of key and place.
 
-    The second lane enters after a first multiplication and before a full mix, so that streams of
-    different keys are neither shifts nor masks of one another.
+    Its place is the row and, counted over all other axes, the column: how many rows or columns
+    there are does not matter, so that padding changes nothing. The second lane enters after a
+    first multiplication and before a full mix, so that streams of different keys are neither
+    shifts nor masks of one another.
     """
-    position = jax.lax.iota(jnp.uint32, int(np.prod(shape))).reshape(tuple(shape))
-    word = position * _STRIDE + key[0]
+    matrix = (shape[0], int(np.prod(shape[1:])))
+    row, column = (jax.lax.broadcasted_iota(jnp.uint32, matrix, axis) for axis in (0, 1))
+    word = row * _ROW_STRIDE + column * _COLUMN_STRIDE + key[0]
     word = (word ^ (word >> _SHIFTS[0])) * _MULTIPLIERS[0]
-    return mix(word ^ key[1])
+    return mix(word ^ key[1]).reshape(tuple(shape))
 
 
 def is_kept(key: jax.Array, rate: jax.Array | float, shape: Sequence[int]) -> jax.Array:

@@ -23,8 +23,8 @@ def mix_by_hand(word: int) -> int:
     return word ^ (word >> 15)
 
 
-def bits_by_hand(key: tuple[int, int], position: int) -> int:
-    word = (position * 0x9E3779B9 + key[0]) % WORD
+def bits_by_hand(key: tuple[int, int], row: int, column: int) -> int:
+    word = (row * 0xC13FA9A9 + column * 0x91E10DA5 + key[0]) % WORD
     word ^= word >> 16
     word = word * 0x21F0AAAD % WORD
     return mix_by_hand(word ^ key[1])
@@ -38,7 +38,8 @@ def draw(seed: int, step: int, layer: int, shape=(512, 512)) -> np.ndarray:
 def test_bits_equal_the_definition():
     key = noise.fold(noise.make_key(np.uint32(7)), 3)
     drawn = np.asarray(noise.bits(key, (5, 7))).ravel()
-    by_hand = [bits_by_hand(tuple(int(k) for k in key), i) for i in range(35)]
+    place = itertools.product(range(5), range(7))
+    by_hand = [bits_by_hand(tuple(int(k) for k in key), *at) for at in place]
     np.testing.assert_array_equal(drawn, np.array(by_hand, np.uint32))
 
 
@@ -47,13 +48,26 @@ def test_mix_is_a_bijection_of_the_low_words():
     assert len(np.unique(np.asarray(noise.mix(words)))) == len(words)
 
 
-def test_bits_are_the_same_compiled_mapped_and_as_a_prefix():
+def test_bits_are_the_same_compiled_mapped_and_in_a_larger_array():
     keys = jax.vmap(lambda word: noise.fold(noise.make_key(np.uint32(1)), word))(np.arange(4))
     plain = np.stack([np.asarray(noise.bits(key, (8, 16))) for key in keys])
     mapped = jax.jit(jax.vmap(lambda key: noise.bits(key, (8, 16))))(keys)
     np.testing.assert_array_equal(plain, mapped)
-    longer = np.asarray(noise.bits(keys[0], (20, 16)))
-    np.testing.assert_array_equal(plain[0], longer[:8])
+    larger = np.asarray(noise.bits(keys[0], (20, 31)))
+    np.testing.assert_array_equal(plain[0], larger[:8, :16])
+    folded = np.asarray(noise.bits(keys[0], (8, 4, 2, 2)))
+    np.testing.assert_array_equal(plain[0], folded.reshape(8, 16))
+
+
+def test_places_of_a_matrix_start_from_different_words():
+    """The least distance of two places that share one: a lattice vector, found by trying rows."""
+    inverse = pow(0x91E10DA5, -1, WORD)
+    rows = np.arange(1, 2**20, dtype=np.uint64)
+    columns = (WORD - rows * 0xC13FA9A9 % WORD) * inverse % WORD
+    columns = np.minimum(columns, WORD - columns)
+    assert (rows * columns).min() > 2**28
+    near = (rows < 7843) & (columns < 47_809)
+    assert not near.any()
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 2**32 - 1])

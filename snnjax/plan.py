@@ -1,0 +1,163 @@
+"""Which runs of a sweep are trained together: programs, shapes, sizes, and the order of work."""
+
+import math
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from snnjax import interruption
+from snnjax.arrays import Layout, lay_out
+from snnjax.config.schema import DataConfig
+from snnjax.config.split import split
+from snnjax.data.dataset import Dataset
+from snnjax.data.load import load
+from snnjax.experiment import Run, check
+from snnjax.shapes import problem_of, shape_class
+from snnjax.step import can_pad, parameter_count
+
+# Populations for each worker, so that all workers end at about the same time.
+_TURNS = 4
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A population to be trained.
+
+    Attributes:
+        numbers: The runs, by their number in the sweep.
+        sets: For each of them the place of its data set in the layout.
+        size: Members of the program compiled for it; the others do nothing.
+        layout: Puts the data sets on the device, once for all populations that share them.
+        cost: What it takes to train, to be compared with that of others.
+    """
+
+    numbers: tuple[int, ...]
+    sets: tuple[int, ...]
+    size: int
+    layout: Callable[[], Layout]
+    cost: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, longest first, and the runs that cannot be done."""
+
+    populations: list[Planned]
+    failed: Mapping[int, Exception]
+
+
+def plan(runs: Sequence[Run], left: Sequence[int], members: int, workers: int) -> Plan:
+    """Group runs that share a program, the kinds of numbers they have and the shapes of their data.
+
+    The shapes are those of all `runs`, so that what is left of a sweep is trained by the same
+    programs, to the last bit, as the whole of it would have been.
+
+    Args:
+        runs: The sweep.
+        left: Numbers of the runs that are still to be trained.
+        members: Most runs in one population.
+        workers: Populations trained at once.
+    """
+    data = _load_all([run.config.data for run in runs])
+    failed: dict[int, Exception] = {}
+    groups: dict[tuple[Hashable, ...], list[int]] = {}
+    shared: dict[Hashable, dict[DataConfig, Dataset]] = {}
+    for number, run in enumerate(runs):
+        try:
+            own = _checked(run, data[run.config.data])
+        except Exception as error:
+            failed[number] = error
+            continue
+        program, member = split(run.config)
+        shapes = shape_class(own, can_pad=can_pad(program))
+        shared.setdefault(shapes, {})[run.config.data] = own
+        groups.setdefault((program, frozenset(member), shapes), []).append(number)
+    layouts = {shapes: _SharedLayout(sets) for shapes, sets in shared.items()}
+    missing = set(left)
+    parts = [
+        _Group([n for n in numbers if n in missing], runs, layouts[identity[2]])
+        for identity, numbers in groups.items()
+    ]
+    return Plan(_divided([part for part in parts if part.numbers], members, workers), failed)
+
+
+class _SharedLayout:
+    """Data sets that are put on the device when the first population needs them."""
+
+    def __init__(self, sets: Mapping[DataConfig, Dataset]) -> None:
+        self.places = {config: place for place, config in enumerate(sets)}
+        self.sets = tuple(sets.values())
+        self.problem = problem_of(self.sets)
+        self._lock = threading.Lock()
+        self._layout: Layout | None = None
+
+    def __call__(self) -> Layout:
+        with self._lock:
+            if self._layout is None:
+                self._layout = lay_out(*self.sets)
+            return self._layout
+
+
+class _Group:
+    """Runs of one compiled program, those with most rows first: neighbours take as long."""
+
+    def __init__(self, numbers: Sequence[int], runs: Sequence[Run], layout: _SharedLayout) -> None:
+        self.layout = layout
+        self.places = {number: layout.places[runs[number].config.data] for number in numbers}
+        self._weights = (
+            parameter_count(split(runs[numbers[0]].config)[0], layout.problem) if numbers else 0
+        )
+        self._epochs = {number: runs[number].config.training.epochs for number in numbers}
+        self.numbers = sorted(numbers, key=lambda number: -self._samples(number))
+
+    def cost(self, numbers: Sequence[int]) -> float:
+        """Count multiplications of weights."""
+        return float(self._weights * sum(self._samples(number) for number in numbers))
+
+    def _samples(self, number: int) -> int:
+        rows = self.layout.sets[self.places[number]].rows["train"]
+        return len(rows) * self._epochs[number]
+
+
+def _divided(groups: Sequence[_Group], members: int, workers: int) -> list[Planned]:
+    """Divide groups into populations of equal size, as many as keep all workers busy."""
+    total = sum(group.cost(group.numbers) for group in groups)
+    populations = []
+    for group in groups:
+        share = group.cost(group.numbers) / total
+        pieces = max(
+            math.ceil(len(group.numbers) / members),
+            min(len(group.numbers), math.ceil(_TURNS * workers * share)),
+        )
+        size = math.ceil(len(group.numbers) / pieces)
+        for start in range(0, len(group.numbers), size):
+            numbers = group.numbers[start : start + size]
+            sets = tuple(group.places[number] for number in numbers)
+            cost = group.cost(numbers)
+            populations.append(Planned(tuple(numbers), sets, size, group.layout, cost))
+    return sorted(populations, key=lambda population: -population.cost)
+
+
+def _load_all(configs: Sequence[DataConfig]) -> dict[DataConfig, Dataset | Exception]:
+    """Load every data set once; what cannot be loaded ends its own runs only."""
+    loaded: dict[DataConfig, Dataset | Exception] = {}
+    for config in dict.fromkeys(configs):
+        interruption.check()
+        try:
+            loaded[config] = load(config)
+        except Exception as error:
+            loaded[config] = error
+    return loaded
+
+
+def _checked(run: Run, data: Dataset | Exception) -> Dataset:
+    """Return the data set of a run that can be trained on it.
+
+    Raises:
+        ConfigError: The configuration does not fit the data, or names what does not exist.
+        DataError: The data cannot be read.
+    """
+    if isinstance(data, Exception):
+        raise data
+    check(run.config, data)
+    return data

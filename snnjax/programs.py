@@ -1,0 +1,175 @@
+"""What a population runs on the device: start, advance, score; compiled side by side."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from snnjax import training
+from snnjax.arrays import Arrays, Table
+from snnjax.compilation import Compiling, begin_compiling
+from snnjax.config.split import Program
+from snnjax.shapes import Problem, bucket
+from snnjax.step import Member
+from snnjax.strategy import Strategy, map_members, placed
+from snnjax.training import MemberState
+
+# A chunk is what runs between two looks from the host: at most so much arithmetic per member and
+# in all (about a second of one core, about ten), so many epochs, and so many bytes of records.
+_MEMBER_FLOPS, _POPULATION_FLOPS = 3e10, 3e11
+_ACCELERATOR_FACTOR = 100
+_MAX_CHUNK = 64
+_MAX_RECORD_BYTES = 2**25
+
+# Rows of a split scored by one call, as far as their scores fit into so many bytes.
+_SCORED_ROWS, _MAX_SCORE_BYTES = 4096, 2**25
+
+Seat = tuple[Member, Any]
+"""A member's numbers and its `arrays.View`; in a population every leaf has a leading axis."""
+
+
+class Programs(NamedTuple):
+    """What a population runs, compiled.
+
+    Attributes:
+        start: Seats to states.
+        advance: Seats, states, table and the epoch to reach to states and news.
+        score: States, seats, table, and per member where rows begin and how many there are, to
+            sums and scores.
+        length: The most epochs of one call of `advance`.
+        rows: The most rows of one call of `score`.
+        seconds: Spent compiling, or waiting for another thread that was.
+    """
+
+    start: Callable[..., Any]
+    advance: Callable[..., Any]
+    score: Callable[..., Any]
+    length: int
+    rows: int
+    seconds: float
+
+
+def prepare(
+    program: Program, problem: Problem, strategy: Strategy, seats: Seat, table: Table
+) -> Programs:
+    """Compile what a population needs."""
+    began = time.perf_counter()
+    start = begin_compiling(start_members, (program, problem, strategy), (seats,))
+    state = placed(strategy, start.shapes)
+    length = _chunk_length(program, problem, state)
+    rows = _scored_rows(problem, state)
+    members = state.status.shape
+    span = placed(strategy, (jax.ShapeDtypeStruct(members, jnp.int32),) * 2)
+    score = begin_compiling(
+        score_members, (program, problem, strategy, rows), (state, seats, table, *span)
+    )
+    advance = compile_advance(program, problem, strategy, length, seats, state, table)
+    ready = [compiling.result() for compiling in (start, advance, score)]
+    waited = any(seconds for _, seconds in ready)
+    seconds = time.perf_counter() - began if waited else 0.0
+    (start_all, _), (advance_all, _), (score_all, _) = ready
+    return Programs(start_all, advance_all, score_all, length, rows, seconds)
+
+
+def compile_advance(
+    program: Program,
+    problem: Problem,
+    strategy: Strategy,
+    length: int,
+    seats: Seat,
+    state: Any,
+    table: Table,
+) -> Compiling:
+    """Begin to compile `advance_members` for states of these shapes."""
+    until = jax.ShapeDtypeStruct((), jnp.int32)
+    statics = (program, problem, strategy, length)
+    return begin_compiling(advance_members, statics, (seats, state, table, until), donate=(1,))
+
+
+def start_members(
+    program: Program, problem: Problem, strategy: Strategy, seats: Seat
+) -> MemberState:
+    """Return every member before its first epoch."""
+
+    def one(seat: Seat, _: None) -> MemberState:
+        return training.start(program, problem, *seat)
+
+    return map_members(strategy, one, seats, None)
+
+
+def advance_members(
+    program: Program,
+    problem: Problem,
+    strategy: Strategy,
+    length: int,
+    seats: Seat,
+    state: MemberState,
+    table: Table,
+    until: jax.Array,
+) -> tuple[MemberState, dict[str, Any]]:
+    """Train every member to epoch `until`; what the host wants to know comes beside the state."""
+
+    def one(each: tuple[Seat, MemberState], shared: Any) -> tuple[MemberState, dict[str, Any]]:
+        (member, view), before = each
+        table, until = shared
+        state, records = training.run_epochs(
+            program, problem, length, member, before, Arrays(table, view), until
+        )
+        return state, summary(state) | {"first": before.epoch, "records": records}
+
+    return map_members(strategy, one, (seats, state), (table, until))
+
+
+def score_members(
+    program: Program,
+    problem: Problem,
+    strategy: Strategy,
+    rows: int,
+    state: MemberState,
+    seats: Seat,
+    table: Table,
+    first: jax.Array,
+    count: jax.Array,
+) -> tuple[dict[str, Any], jax.Array]:
+    """Evaluate the network each member stands for on some rows of its own: sums and scores."""
+    classes = range(problem.outputs if problem.task == "classification" else 0)
+
+    def one(each: Any, table: Table) -> tuple[dict[str, Any], jax.Array]:
+        state, (_, view), first, count = each
+        network = training.chosen_network(program, state)
+        arrays = Arrays(table, view)
+        return training.evaluate(program, problem, network, arrays, first, count, rows, classes)
+
+    return map_members(strategy, one, (state, seats, first, count), table)
+
+
+def summary(state: MemberState) -> dict[str, jax.Array]:
+    """Return what the host wants to know of members at any time."""
+    return {
+        "epoch": state.epoch,
+        "status": state.status,
+        "best_epoch": state.best_epoch,
+        "step": state.train.step,
+    }
+
+
+def _chunk_length(program: Program, problem: Problem, state: MemberState) -> int:
+    """Choose how many epochs run between two looks from the host: a power of two."""
+    (members,) = state.status.shape
+    weights = sum(leaf.size for leaf in jax.tree.leaves(state.train.network.params)) // members
+    epoch_flops = 6 * weights * problem.train_rows[-1]
+    factor = 1 if jax.default_backend() == "cpu" else _ACCELERATOR_FACTOR
+    most_flops = factor * min(_MEMBER_FLOPS, _POPULATION_FLOPS / members)
+    most_records = _MAX_RECORD_BYTES // (members * (12 * problem.outputs + 64))
+    length = 1
+    while 2 * length * epoch_flops <= most_flops and length < min(_MAX_CHUNK, most_records):
+        length *= 2
+    return length
+
+
+def _scored_rows(problem: Problem, state: MemberState) -> int:
+    (members,) = state.status.shape
+    fitting = _MAX_SCORE_BYTES // (4 * members * problem.outputs)
+    return max(1, min(_SCORED_ROWS, bucket(problem.train_rows[-1]), fitting))

@@ -1,0 +1,133 @@
+"""How members are mapped: one after another, several in lockstep, shared out among devices."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.sharding import NamedSharding, PartitionSpec
+
+# Benchmarks: benchmarks/results/sweep.json, table of strategies.
+_CPU_LANES = 1
+_ACCELERATOR_LANES = 1024
+_MEMBERS = PartitionSpec("members")
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How the members of a population are mapped.
+
+    Attributes:
+        lanes: Members computed in lockstep by each operation; groups of so many follow one
+            another. 1 is one member after another, the size of the population plain vmap.
+        devices: Devices that the members are dealt out to.
+    """
+
+    lanes: int = 1
+    devices: int = 1
+
+    def description(self) -> dict[str, Any]:
+        """Return what result.json says of it."""
+        names = {1: "one after another"}
+        return {"map": names.get(self.lanes, f"{self.lanes} in lockstep"), "devices": self.devices}
+
+
+def choose(size: int, width: int) -> Strategy:
+    """Choose by what was measured on each kind of backend.
+
+    On a CPU a member's activations stay in its core's cache only if members take turns. An
+    accelerator is idle most of the time unless it computes all members at once.
+
+    Args:
+        size: Members in the population.
+        width: Units of the widest hidden layer.
+    """
+    del width
+    devices = jax.local_device_count()
+    lanes = _CPU_LANES if jax.default_backend() == "cpu" else _ACCELERATOR_LANES
+    return Strategy(min(lanes, -(-size // devices)), devices)
+
+
+def default_workers() -> int:
+    """Return how many populations to train at once: one per core, one where devices are shared."""
+    is_one_cpu = jax.default_backend() == "cpu" and jax.local_device_count() == 1
+    return core_count() if is_one_cpu else 1
+
+
+def most_members() -> int:
+    """Return how many members a population may have: enough to fill an accelerator."""
+    return 64 if jax.default_backend() == "cpu" else _ACCELERATOR_LANES * jax.local_device_count()
+
+
+def core_count() -> int:
+    """Count the cores this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def padded_size(strategy: Strategy, members: int) -> int:
+    """Round a number of members up so that every lane of every device has one."""
+    unit = strategy.lanes * strategy.devices
+    return -(-members // unit) * unit
+
+
+def map_members(
+    strategy: Strategy, function: Callable[[Any, Any], Any], members: Any, shared: Any
+) -> Any:
+    """Apply `function(member, shared)` along the leading axis of `members`.
+
+    Args:
+        strategy: How.
+        function: Of one member and what all share.
+        members: A pytree whose leaves have the leading axis `padded_size`.
+        shared: A pytree.
+    """
+
+    def on_one_device(members: Any, shared: Any) -> Any:
+        (size,) = {leaf.shape[0] for leaf in jax.tree.leaves(members)}
+        if strategy.lanes >= size > 1:
+            return jax.vmap(lambda member: function(member, shared))(members)
+        batch = None if strategy.lanes == 1 else strategy.lanes
+        return jax.lax.map(lambda member: function(member, shared), members, batch_size=batch)
+
+    if strategy.devices == 1:
+        return on_one_device(members, shared)
+    return jax.shard_map(
+        on_one_device,
+        mesh=_mesh(strategy),
+        in_specs=(_MEMBERS, PartitionSpec()),
+        out_specs=_MEMBERS,
+        check_vma=False,
+    )(members, shared)
+
+
+def deal_out(strategy: Strategy, members: Any) -> Any:
+    """Put the leading axis of a pytree where the strategy computes it."""
+    if strategy.devices == 1:
+        return jax.tree.map(jax.numpy.asarray, members)
+    return jax.device_put(members, NamedSharding(_mesh(strategy), _MEMBERS))
+
+
+def share(strategy: Strategy, tree: Any) -> Any:
+    """Put a pytree on every device that the strategy uses."""
+    if strategy.devices == 1:
+        return tree
+    return jax.device_put(tree, NamedSharding(_mesh(strategy), PartitionSpec()))
+
+
+def placed(strategy: Strategy, shapes: Any) -> Any:
+    """Say of shapes with a leading axis of members where `deal_out` puts such arrays."""
+    if strategy.devices == 1:
+        return shapes
+    sharding = NamedSharding(_mesh(strategy), _MEMBERS)
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes
+    )
+
+
+def _mesh(strategy: Strategy) -> jax.sharding.Mesh:
+    return jax.make_mesh(
+        (strategy.devices,), ("members",), devices=jax.local_devices()[: strategy.devices]
+    )
