@@ -1,10 +1,12 @@
 """Compiled programs, kept for the life of the process: one per function, statics and shapes."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -93,6 +95,22 @@ def compiled(
 def program_count() -> int:
     """Count the programs compiled so far in this process."""
     return len(_known)
+
+
+def keep_compiled(folder: Path) -> None:
+    """Keep compiled programs in a folder, so that the next process need not compile them again.
+
+    JAX_COMPILATION_CACHE_DIR in the environment names another folder. One that cannot be written
+    is left alone.
+    """
+    chosen = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or folder)
+    try:
+        chosen.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    if os.access(chosen, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(chosen))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _begin(

@@ -1,6 +1,9 @@
 """The run folder of one run: what is written before, during and after training."""
 
+import contextlib
+import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import math
 import os
@@ -8,6 +11,7 @@ import platform
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +88,7 @@ class Recorder:
             "scored_epoch": outcome.scored_epoch,
             "epochs": outcome.epochs,
             **circumstances,
-            "versions": _versions(),
+            "versions": _versions() | {"code": code_digest(self._config)},
             "data": {"name": data.name, "sha256": data.sha256}
             | {f"{split}_rows": len(data.rows[split]) for split in SPLITS},
         }
@@ -118,6 +122,12 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
         raise ConfigError(
             f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
             f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
+        )
+    code = result.get("versions", {}).get("code")
+    if code != (now := code_digest(config)) and not config.sweep.mix_versions:
+        raise ConfigError(
+            f"{path}: comes from other source code ({code}, now {now}); choose another folder "
+            "with hydra.run.dir or hydra.sweep.dir, or accept it with sweep.mix_versions=true"
         )
     return result
 
@@ -169,6 +179,30 @@ def _run_info(config: Config, folder: Path, data: Dataset) -> RunInfo:
 def _versions() -> dict[str, str]:
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {"snnjax": snnjax.__version__, "python": platform.python_version()} | packages
+
+
+def code_digest(config: Config) -> str:
+    """Return 12 hexadecimal digits of the source code that a run is made by.
+
+    The package's, and that of the modules of one's own that the configuration names.
+    """
+    model = config.model
+    named = (model.name, model.activation, model.init, model.dropout_kind)
+    return _digest(tuple(sorted({name.split(":")[0] for name in named if ":" in name})))
+
+
+@cache
+def _digest(modules: tuple[str, ...]) -> str:
+    digest = hashlib.sha256()
+    package = Path(snnjax.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    for module in modules:
+        with contextlib.suppress(ImportError, OSError, ValueError):  # said where it is imported
+            found = importlib.util.find_spec(module)
+            if found is not None and found.origin is not None:
+                digest.update(Path(found.origin).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _nullified(content: Any) -> Any:

@@ -131,9 +131,14 @@ class LoggingConfig:
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """What a multirun does beside training its runs."""
+    """What a multirun does beside training its runs.
+
+    `skip_invalid` trains the valid combinations although others are not; `mix_versions` takes
+    results of other source code for done.
+    """
 
     skip_invalid: bool = option(False, role="run")
+    mix_versions: bool = option(False, role="run")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from snnjax.file_names import METRICS_FILE
+from snnjax.file_names import METRICS_FILE, RESULT_FILE
 from snnjax.sinks.base import RESERVED, Evaluation, RunInfo
 
 try:
@@ -69,6 +69,18 @@ def lock_alone(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def is_locked(path: Path) -> bool:
+    """Tell whether a process, this one included, holds the lock of a file; False where unknown."""
+    try:
+        with path.open("r+b") as file:
+            lock_alone(file)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class MetricsFile:
     """The sink behind `metrics.jsonl`, the record of a run that the other sinks only mirror.
 
@@ -80,8 +92,9 @@ class MetricsFile:
     lines.
 
     Raises:
-        OSError: The file cannot be written, or another process writes it. This one ends the run:
-            there is no other record.
+        FileExistsError: Another process ended this run meanwhile.
+        OSError: The file cannot be written, or another process writes it (EBUSY). This one ends
+            the run: there is no other record.
     """
 
     def __init__(self, run: RunInfo) -> None:
@@ -95,6 +108,10 @@ class MetricsFile:
             self._file.close()
             reason = "another process is training in this folder"
             raise OSError(errno.EBUSY, reason, str(run.folder)) from error
+        # Looked for before the lock was had, it may have come since.
+        if (result := run.folder / RESULT_FILE).exists():
+            self._file.close()
+            raise FileExistsError(errno.EEXIST, "this run has ended", str(result))
         self._file.truncate(self._keep(run.start_epoch))
 
     def write(self, evaluation: Evaluation) -> None:
