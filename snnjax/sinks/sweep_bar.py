@@ -45,9 +45,6 @@ class SweepBar:
             self.close()
             raise
 
-    def refresh(self) -> None:
-        """Do nothing: the next drawing shows it."""
-
     def note(self, line: str) -> None:
         """Print a line above the display."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -10,12 +10,12 @@ from snnjax.sinks.base import say
 from snnjax.sinks.console import is_terminal, line_spacing
 from snnjax.sinks.sweep_tally import SweepTally
 
+# Seconds between two looks of the plain lines at the tally.
+_TICK = 0.5
+
 
 class Display(Protocol):
-    """Where the tally of a sweep is shown."""
-
-    def refresh(self) -> None:
-        """Hear that the tally has changed; called often, from any thread."""
+    """Where the tally of a sweep is shown, by a thread of the display's own."""
 
     def note(self, line: str) -> None:
         """Show a line that stays, above what changes."""
@@ -33,7 +33,7 @@ class SweepProgress:
 
     def population(self, epochs: int) -> "PopulationProgress":
         """Begin a population whose members are to train so many epochs, summed over them."""
-        return PopulationProgress(self._tally, self._display, epochs)
+        return PopulationProgress(self._tally, epochs)
 
     def note(self, line: str) -> None:
         """Show a line above the display; nothing where no progress is asked for."""
@@ -44,9 +44,8 @@ class SweepProgress:
 class PopulationProgress:
     """The part of one population in the progress of its sweep."""
 
-    def __init__(self, tally: SweepTally, display: Display | None, planned: int) -> None:
+    def __init__(self, tally: SweepTally, planned: int) -> None:
         self._tally = tally
-        self._display = display
         self._left = planned
         self._lock = threading.Lock()
 
@@ -55,16 +54,10 @@ class PopulationProgress:
         with self._lock:
             self._left -= count
         self._tally.add_epochs(count)
-        self._refresh()
 
     def ended(self, statuses: Iterable[str]) -> None:
         """Count the runs by how they ended: "done", "skipped", "diverged" or "failed"."""
         self._tally.end_population(statuses, unneeded=self._left)
-        self._refresh()
-
-    def _refresh(self) -> None:
-        if self._display is not None:
-            self._display.refresh()
 
 
 class SweepLines:
@@ -73,16 +66,20 @@ class SweepLines:
     def __init__(self, tally: SweepTally) -> None:
         self._tally = tally
         self._printed_at = tally.now()
+        self._printed = tally.counts()
         self._lock = threading.Lock()
+        self._is_closed = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="sweep-lines", daemon=True)
+        self._thread.start()
 
-    def refresh(self) -> None:
-        """Print a line if one is due."""
-        if not self._is_due():
-            return
-        with self._lock:
-            if self._is_due():  # still: another thread may have printed it meanwhile
-                self._printed_at = self._tally.now()
-                say(self._tally.line())
+    def tick(self) -> None:
+        """Print a line if one is due and has something new to say."""
+        now = self._tally.now()
+        counts = self._tally.counts()
+        is_due = now - self._printed_at >= line_spacing(now - self._tally.started)
+        if is_due and counts != self._printed:
+            self._printed_at, self._printed = now, counts
+            self.note(self._tally.line())
 
     def note(self, line: str) -> None:
         """Print a line."""
@@ -91,11 +88,13 @@ class SweepLines:
 
     def close(self) -> None:
         """Print the last line."""
+        self._is_closed.set()
+        self._thread.join()
         self.note(self._tally.ending())
 
-    def _is_due(self) -> bool:
-        now = self._tally.now()
-        return now - self._printed_at >= line_spacing(now - self._tally.started)
+    def _work(self) -> None:
+        while not self._is_closed.wait(_TICK):
+            self.tick()
 
 
 @contextmanager

@@ -70,6 +70,11 @@ class SweepTally:
             return 1.0
         return min(1.0, self.epochs / self.planned)
 
+    def counts(self) -> tuple[int, int]:
+        """Return runs ended and epochs done."""
+        with self._lock:
+            return self._statuses.total(), self.epochs
+
     def opening(self) -> str:
         """Return the first line: what there is to do."""
         populations, workers = self._all

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from rich.console import Console
@@ -36,19 +37,6 @@ def clock():
 def tally(clock):
     """500 runs, 20 of them ended before; 48,000 epochs in 8 populations of 60."""
     return SweepTally(500, 48_000, 8, 2, ["done"] * 19 + ["failed"], clock)
-
-
-class Deaf:
-    """A display that shows nothing."""
-
-    def refresh(self):
-        pass
-
-    def note(self, line):
-        pass
-
-    def close(self):
-        pass
 
 
 def sizes(**changes):
@@ -119,7 +107,7 @@ def test_a_night_leaves_few_samples_behind(clock):
 
 def test_threads_lose_no_count(clock):
     tally = SweepTally(80, 80_000, 8, 8, clock=clock)
-    progress = SweepProgress(tally, Deaf())
+    progress = SweepProgress(tally, None)
 
     def work():
         population = progress.population(epochs=10_000)
@@ -135,18 +123,43 @@ def test_threads_lose_no_count(clock):
     assert tally.line() == "80/80 runs  8/8 populations  80,000/80,000 epochs"
 
 
-def test_plain_lines_are_few_and_the_last_is_always_there(tally, clock, capsys):
+def test_plain_lines_are_few_and_the_last_is_always_there(tally, clock, capsys, monkeypatch):
+    monkeypatch.setattr("snnjax.sinks.sweep_progress._TICK", 1e6)  # here the test does the looking
     lines = SweepLines(tally)
     population = SweepProgress(tally, lines).population(epochs=48_000)
     for _ in range(48_000):
         clock.time += 0.01
         population.epochs()
+        lines.tick()
     lines.note("a line of its own")
     lines.close()
     printed = capsys.readouterr().out.splitlines()
     assert printed[-2:] == ["a line of its own", tally.ending()]
     assert 150 < len(printed) < 300
     assert all("ETA" in line for line in printed[:-2])
+
+
+def test_nothing_new_is_no_line(tally, clock, capsys, monkeypatch):
+    monkeypatch.setattr("snnjax.sinks.sweep_progress._TICK", 1e6)
+    lines = SweepLines(tally)
+    tally.add_epochs(10)
+    for _ in range(100):
+        clock.time += 10
+        lines.tick()
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    lines.close()
+
+
+def test_lines_come_by_themselves(capsys, monkeypatch):
+    monkeypatch.setattr("snnjax.sinks.sweep_progress._TICK", 0.01)
+    monkeypatch.setattr("snnjax.sinks.console.INTERVAL", 0.0)
+    with open_sweep_progress("plain", **sizes()) as progress:
+        progress.population(epochs=40).epochs(7)
+        printed, deadline = "", time.monotonic() + 10
+        while " 7/40 epochs" not in printed and time.monotonic() < deadline:
+            printed += capsys.readouterr().out
+            time.sleep(0.01)
+    assert " 7/40 epochs" in printed
 
 
 def test_a_log_has_the_first_line_and_the_last(capsys):
