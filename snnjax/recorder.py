@@ -23,7 +23,7 @@ from snnjax.config.strict import convert
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.file_names import CONFIG_FILE, RESULT_FILE
 from snnjax.metric_names import MAXIMIZED
-from snnjax.sinks import Evaluation, RunInfo, Sinks, open_sinks
+from snnjax.sinks import Evaluation, RunInfo, Sink, Sinks, open_sinks
 
 if TYPE_CHECKING:
     from snnjax.outcomes import EpochRecord, Outcome
@@ -34,11 +34,28 @@ _PACKAGES = ("jax", "flax", "optax", "numpy")
 class Recorder:
     """Writes one run's folder. An OSError is kept, and nothing more is written after it.
 
+    Args:
+        config: The run.
+        folder: Its folder.
+        data: Its data set.
+        console: Whether it reports to the console, which is for one at a time.
+        sweep: The folder of the multirun that it belongs to, if it does.
+
     Attributes:
+        info: What its sinks learn about the run.
         error: What went wrong with this folder; None while all is well.
     """
 
-    def __init__(self, config: Config, folder: Path, data: Dataset, *, console: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        data: Dataset,
+        *,
+        console: bool,
+        sweep: Path | None = None,
+    ) -> None:
+        self.info = _run_info(config, folder, data, sweep)
         self.error: OSError | None = None
         self._config = config
         self._logging = config.logging if console else replace(config.logging, progress="none")
@@ -46,9 +63,14 @@ class Recorder:
         self._data = data
         self._sinks: Sinks | None = None
 
-    def start(self, stack: ExitStack) -> None:
-        """Make the folder, write `config.json` and open the sinks; `stack` closes them."""
-        self._attempt(lambda: self._start(stack))
+    def start(self, stack: ExitStack, share: Sink | None = None) -> None:
+        """Make the folder, write `config.json` and open the sinks; `stack` closes them.
+
+        Args:
+            stack: Closes them.
+            share: The run's share in the wandb run of its population; see `open_population`.
+        """
+        self._attempt(lambda: self._start(stack, share))
 
     def report(self, record: "EpochRecord") -> None:
         """Write the metrics of an epoch."""
@@ -67,11 +89,10 @@ class Recorder:
             self._write(Evaluation(outcome.scored_epoch, outcome.scored_step, "test", metrics))
         self._attempt(lambda: self._conclude(outcome, circumstances))
 
-    def _start(self, stack: ExitStack) -> None:
+    def _start(self, stack: ExitStack, share: Sink | None) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        info = _run_info(self._config, self._folder, self._data)
         # First, because the sinks lock the folder.
-        self._sinks = stack.enter_context(open_sinks(self._logging, info))
+        self._sinks = stack.enter_context(open_sinks(self._logging, self.info, share))
         write_json(self._folder / CONFIG_FILE, to_dict(self._config))
 
     def _write(self, evaluation: Evaluation) -> None:
@@ -162,7 +183,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         raise
 
 
-def _run_info(config: Config, folder: Path, data: Dataset) -> RunInfo:
+def _run_info(config: Config, folder: Path, data: Dataset, sweep: Path | None) -> RunInfo:
     monitor = config.training.monitor
     return RunInfo(
         name=f"{data.name}-{config.model.name}-s{config.seed}",
@@ -173,6 +194,7 @@ def _run_info(config: Config, folder: Path, data: Dataset) -> RunInfo:
         split="validation" if len(data.rows["validation"]) else "train",
         config=to_dict(config),
         fingerprint=fingerprint(config),
+        sweep=sweep,
     )
 
 

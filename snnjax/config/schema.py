@@ -112,9 +112,14 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class WandbConfig:
-    """Weights & Biases: `offline` writes into the run folder, without login or network."""
+    """Weights & Biases: `offline` writes into the run folder, without login or network.
+
+    `per` is one wandb run for each job, grouped by sweep, or one for each population of a sweep:
+    curves over its runs and a table of them. A run alone is a job either way.
+    """
 
     mode: Literal["offline", "online", "disabled"] = option("offline", role="run")
+    per: Literal["job", "population"] = option("job", role="run")
     project: str = option("snnjax", role="run")
     entity: str | None = option(None, role="run")
     group: str | None = option(None, role="run")

@@ -25,6 +25,7 @@ class RunInfo:
         config: The resolved configuration as plain dictionaries.
         fingerprint: Hash of the configuration; equal fingerprint means same run.
         start_epoch: Epochs done before, when the run goes on from a checkpoint; 0 for a fresh one.
+        sweep: The folder of the multirun that the run belongs to; None for a run alone.
     """
 
     name: str
@@ -36,6 +37,7 @@ class RunInfo:
     config: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
     start_epoch: int = 0
+    sweep: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Sinks:
 
 
 @contextlib.contextmanager
-def open_sinks(logging: LoggingConfig, run: RunInfo) -> Iterator[Sinks]:
+def open_sinks(logging: LoggingConfig, run: RunInfo, share: Sink | None = None) -> Iterator[Sinks]:
     """Open the sinks that a configuration asks for, and finish them however the block is left.
 
     Call `finish` with the result inside the block. A block that is left without it finishes as
@@ -74,6 +74,11 @@ def open_sinks(logging: LoggingConfig, run: RunInfo) -> Iterator[Sinks]:
     wandb, so write `result.json` before that.
 
     Several runs may have their sinks open at once; give all but one `progress="none"`.
+
+    Args:
+        logging: What is asked for.
+        run: The run.
+        share: What stands for a wandb run of its own: its share in that of its population.
 
     Raises:
         OSError: `metrics.jsonl` cannot be written.
@@ -84,7 +89,7 @@ def open_sinks(logging: LoggingConfig, run: RunInfo) -> Iterator[Sinks]:
         track = Track(run, record.earlier)
         sinks.add(lambda: make_console(logging.progress, logging.every, track))
         if logging.wandb.mode != "disabled":
-            sinks.add(lambda: WandbSink(logging.wandb, run, record.earlier))
+            sinks.add(lambda: share or WandbSink(logging.wandb, run, record.earlier))
         yield sinks
         sinks.finish({"status": "failed", "error": "the run ended without a result"})
     except BaseException as error:

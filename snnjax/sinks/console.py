@@ -40,6 +40,11 @@ def make_console(
     return PlainLines(track, every)
 
 
+def line_spacing(elapsed: float) -> float:
+    """Return the seconds between two plain lines after `elapsed` seconds."""
+    return max(INTERVAL, SHARE * elapsed)
+
+
 class PlainLines:
     """Lines for logs and pipes: the first epoch, the last one, and some in between."""
 
@@ -73,7 +78,7 @@ class PlainLines:
         if epoch % self._every:
             return False
         now = self._track.now()
-        spacing = max(INTERVAL, SHARE * (now - self._track.started))
+        spacing = line_spacing(now - self._track.started)
         return self._every > 1 or now - self._printed_at >= spacing
 
     def _print_epoch(self) -> None:

@@ -1,6 +1,7 @@
 """Opening and closing one Weights & Biases run: quiet, time-limited, offline where online fails."""
 
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -71,6 +72,25 @@ def load_wandb() -> ModuleType:
     return wandb
 
 
+def prepare(config: WandbConfig) -> None:
+    """Import what runs will need; call it on the main thread before several threads open runs.
+
+    Two threads that import NumPy's or pandas' extensions at once find them half done.
+    """
+    if config.mode == "disabled":
+        return
+    wandb = load_wandb()
+    if config.per == "population":
+        wandb.Table(columns=["run"], data=[["0"]])  # imports pandas where that is installed
+
+
+def group_of(sweep: Path) -> str:
+    """Return the name that groups the runs of a sweep: its folder's, after a date if it has one."""
+    folder = sweep.resolve()
+    is_dated = re.fullmatch(r"\d{4}-\d\d-\d\d", folder.parent.name)
+    return f"{folder.parent.name}/{folder.name}" if is_dated else folder.name
+
+
 def run_folder(run: Any) -> Path:
     """Return the folder with a run's data: what `wandb sync` takes."""
     return Path(run.dir).parent
@@ -81,7 +101,8 @@ def open_run(config: WandbConfig, run: RunInfo, limits: Limits = LIMITS) -> Any:
 
     `config.mode` decides, not the environment: WANDB_MODE neither switches an offline run online
     nor an online one off. Key, server and what the configuration leaves open (entity, group) come
-    from the environment or `wandb login` as usual. Never asks for a key.
+    from the environment or `wandb login` as usual; a run of a sweep whose group is open there too
+    is grouped by sweep. Never asks for a key.
 
     Raises:
         wandb.errors.Error: Not even an offline run can be opened.
@@ -144,10 +165,15 @@ def _init(
         dir=str(run.folder),
         project=config.project,
         entity=config.entity,
-        group=config.group,
+        group=_group(config, run),
         name=run.name,
-        config={**run.config, "fingerprint": run.fingerprint},
+        config={**run.config, **({"fingerprint": run.fingerprint} if run.fingerprint else {})},
     )
     opened.define_metric("epoch")
     opened.define_metric("*", step_metric="epoch")
     return opened
+
+
+def _group(config: WandbConfig, run: RunInfo) -> str | None:
+    by_sweep = None if run.sweep is None else group_of(run.sweep)
+    return config.group or os.environ.get("WANDB_RUN_GROUP") or by_sweep

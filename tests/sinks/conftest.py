@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from snnjax.sinks import Evaluation, RunInfo
+from snnjax.sinks.wandb_run import OUTAGE
 
 
 @pytest.fixture
@@ -123,3 +125,37 @@ def server() -> Iterator[WandbServer]:
     server = WandbServer()
     yield server
     server.stop()
+
+
+def living_services() -> set[int]:
+    """List the wandb processes that this one started."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        state, parent = rest.split()[:2]
+        if name.startswith("wandb") and int(parent) == os.getpid() and state != "Z":
+            found.add(int(stat.parent.name))
+    return found
+
+
+@pytest.fixture
+def wandb(tmp_path, monkeypatch):
+    """Keep wandb inside `tmp_path`, and leave no process of it behind."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    for name in ("CONFIG", "CACHE", "DATA"):
+        monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / "home" / name.lower()))
+    monkeypatch.setenv("NETRC", str(tmp_path / "home" / "netrc"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "")  # so that what the sink sets is undone
+    monkeypatch.delenv("WANDB_ERROR_REPORTING")
+    OUTAGE.end()
+    import wandb
+
+    yield wandb
+    wandb.teardown()
+    OUTAGE.end()
+    assert living_services() == set()

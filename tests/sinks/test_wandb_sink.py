@@ -17,6 +17,10 @@ from snnjax.sinks.base import Evaluation
 from snnjax.sinks.wandb_run import OUTAGE, Limits
 from snnjax.sinks.wandb_sink import WandbSink, summary_of
 
+from .wandb_files import inspect, rows_on_disk
+
+pytestmark = pytest.mark.usefixtures("wandb")
+
 KEY = "0" * 40
 LIMITS = Limits(init=2, finish=2)
 OFFLINE, ONLINE = WandbConfig(mode="offline"), WandbConfig(mode="online", group="g")
@@ -26,40 +30,6 @@ RESULT = {
     "device": {"kind": "cpu"},
     "metrics": {"test": {"accuracy": 0.75}},
 }
-
-
-def living_services() -> set[int]:
-    """List the wandb processes that this one started."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
-        except OSError:
-            continue
-        state, parent = rest.split()[:2]
-        if name.startswith("wandb") and int(parent) == os.getpid() and state != "Z":
-            found.add(int(stat.parent.name))
-    return found
-
-
-@pytest.fixture(autouse=True)
-def wandb(tmp_path, monkeypatch):
-    """Keep wandb inside `tmp_path`, and leave no process of it behind."""
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    for name in ("CONFIG", "CACHE", "DATA"):
-        monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / "home" / name.lower()))
-    monkeypatch.setenv("NETRC", str(tmp_path / "home" / "netrc"))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "")  # so that what the sink sets is undone
-    monkeypatch.delenv("WANDB_ERROR_REPORTING")
-    OUTAGE.end()
-    import wandb
-
-    yield wandb
-    wandb.teardown()
-    OUTAGE.end()
-    assert living_services() == set()
 
 
 def unused_port() -> int:
@@ -80,18 +50,6 @@ def log(sink, *evaluations, result=RESULT):
 
 def run_folders(run, kind="offline-run"):
     return sorted((run.folder / "wandb").glob(f"{kind}-*"))
-
-
-def inspect(path, *options):
-    """Read a run back with wandb's own reader."""
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *options, str(path)]
-    return subprocess.check_output(command, text=True)
-
-
-def rows_on_disk(path):
-    records = [json.loads(line) for line in inspect(path).splitlines()]
-    items = [r["history"]["item"] for r in records if r["type"] == "history"]
-    return [{k: v for k, v in item.items() if not k.startswith("_")} for item in items]
 
 
 def row_of(epoch, accuracy):
@@ -308,12 +266,50 @@ def test_a_wandb_that_hangs_is_left_behind(run, wandb, monkeypatch, capsys):
         raise RuntimeError("too late")
 
     monkeypatch.setattr(wandb, "init", hang)
-    monkeypatch.setattr("snnjax.sinks.wandb_sink.GRACE", 0.1)
+    monkeypatch.setattr("snnjax.sinks.wandb_thread.GRACE", 0.1)
     sink = WandbSink(OFFLINE, run, limits=Limits(init=0.1, finish=0.1))
     assert log(sink) < 5
     assert "left behind" in capsys.readouterr().err
     released.set()
-    sink._thread.join()
+    sink._thread._thread.join()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "environment", "sweep", "group"),
+    [
+        ("mine", "theirs", "sweeps/widths", "mine"),
+        (None, "theirs", "sweeps/widths", "theirs"),
+        (None, None, "sweeps/widths", "widths"),
+        (None, None, "sweeps/2026-11-22/10-20-30", "2026-11-22/10-20-30"),
+        (None, None, None, None),
+    ],
+)
+def test_runs_of_a_sweep_are_grouped(make_run, monkeypatch, chosen, environment, sweep, group):
+    if environment:
+        monkeypatch.setenv("WANDB_RUN_GROUP", environment)
+    run = make_run(sweep=None if sweep is None else Path(sweep))
+    log(WandbSink(WandbConfig(group=chosen), run))
+    records = [json.loads(line) for line in inspect(run_folders(run)[0]).splitlines()]
+    [opened] = [record["run"] for record in records if record["type"] == "run"]
+    assert opened.get("run_group") == group
+
+
+def test_preparing_spares_the_threads_their_imports():
+    program = """
+import sys
+from snnjax.config.schema import WandbConfig
+from snnjax.sinks.wandb_run import prepare
+prepare(WandbConfig(mode="disabled"))
+before = "wandb" in sys.modules
+prepare(WandbConfig(per="population"))
+loaded = set(sys.modules)
+import wandb
+wandb.Table(columns=["run", "rate"], data=[["0", 0.1], ["1", None]], allow_mixed_types=True)
+numeric = {"numpy", "pandas"}
+print(before, [name for name in set(sys.modules) - loaded if name.split(".")[0] in numeric])
+"""
+    out = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert out.splitlines()[-1] == "False []"
 
 
 def test_the_summary_is_flat():
