@@ -9,6 +9,7 @@ from flax import nnx
 
 from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
+from snnjax.nn.dropout import drop_activated
 from snnjax.nn.initializers import standard_normals
 from snnjax.registry import resolve
 
@@ -25,6 +26,11 @@ class Randomness(NamedTuple):
     key: jax.Array
     dropout: jax.Array | float
     input_dropout: jax.Array | float
+
+
+def is_off(rate: jax.Array | float) -> bool:
+    """Tell whether a dropout rate is the constant 0, which leaves the dropout out."""
+    return isinstance(rate, float) and rate == 0.0
 
 
 class Linear(nnx.Module):
@@ -78,17 +84,13 @@ class MLP(nnx.Module):
             x: Standardised inputs.
             randomness: Given in training, None in evaluation.
         """
-        x = self._drop(x, randomness, "input_dropout", 0)
+        if randomness is not None and not is_off(randomness.input_dropout):
+            x = self.dropout(x, randomness.input_dropout, noise.fold(randomness.key, 0))
         for number, layer in enumerate(self.hidden, start=1):
-            x = self._drop(self.activation(layer(x)), randomness, "dropout", number)
+            x = layer(x)
+            if randomness is None or is_off(randomness.dropout):
+                x = self.activation(x)
+            else:
+                key = noise.fold(randomness.key, number)
+                x = drop_activated(self.activation, self.dropout, x, randomness.dropout, key)
         return self.output(x)
-
-    def _drop(
-        self, x: jax.Array, randomness: Randomness | None, kind: str, layer: int
-    ) -> jax.Array:
-        if randomness is None:
-            return x
-        rate = getattr(randomness, kind)
-        if isinstance(rate, float) and rate == 0.0:
-            return x
-        return self.dropout(x, rate, noise.fold(randomness.key, layer))
