@@ -6,6 +6,7 @@ key gives the same bits on every backend, in any order, with no state to carry. 
 for masks, not for cryptography; initial weights and permutations still come from threefry.
 """
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -47,10 +48,17 @@ def fold(key: jax.Array, word: jax.Array | int) -> jax.Array:
 def bits(key: jax.Array, shape: Sequence[int]) -> jax.Array:
     """Return uint32 random bits of `shape`: element number i is a hash of (key, i).
 
+    Elements are numbered along the first axis first, so that the bits of the first columns of a
+    matrix do not depend on how many columns follow.
+
     The second lane enters after a first multiplication and before a full mix, so that streams of
     different keys are neither shifts nor masks of one another.
     """
-    position = jax.lax.iota(jnp.uint32, int(np.prod(shape))).reshape(tuple(shape))
+    shape = tuple(shape)
+    position = jnp.zeros(shape, jnp.uint32)
+    for axis in range(len(shape)):
+        stride = np.uint32(math.prod(shape[:axis]))
+        position += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * stride
     word = position * _STRIDE + key[0]
     word = (word ^ (word >> _SHIFTS[0])) * _MULTIPLIERS[0]
     return mix(word ^ key[1])
