@@ -1,5 +1,6 @@
 """The multilayer perceptron: hidden layers of any activation, initialiser and dropout."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from flax import nnx
 
 from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
+from snnjax.nn.dropout import drop_activated
 from snnjax.nn.initializers import standard_normals
 from snnjax.nn.padding import Size, Used, clear
 from snnjax.registry import resolve
@@ -28,6 +30,11 @@ class Randomness(NamedTuple):
     dropout: jax.Array | float
     input_dropout: jax.Array | float
     used: Used | None = None
+
+
+def is_off(rate: jax.Array | float) -> bool:
+    """Tell whether a dropout rate is the constant 0, which leaves the dropout out."""
+    return isinstance(rate, float) and rate == 0.0
 
 
 class Linear(nnx.Module):
@@ -56,20 +63,6 @@ def hidden_widths(config: ModelConfig, outputs: int) -> tuple[int, ...]:
     )
 
 
-def used_widths(config: ModelConfig, outputs: int, used: Used) -> list[Size]:
-    """List from inputs to outputs how many units of a padded network's layers are not padding.
-
-    Args:
-        config: The network; a conic one is as wide as its number of outputs makes it.
-        outputs: Number of outputs, padding included.
-        used: How many inputs and outputs are not padding.
-    """
-    if config.form == "rectangular":
-        return [used.features, *hidden_widths(config, outputs), used.outputs]
-    table = jnp.array([hidden_widths(config, count) for count in range(1, outputs + 1)])
-    return [used.features, *table[used.outputs - 1], used.outputs]
-
-
 class MLP(nnx.Module):
     """`depth` hidden layers, each linear -> activation -> dropout, and a linear output layer.
 
@@ -89,11 +82,11 @@ class MLP(nnx.Module):
     ) -> None:
         self.activation = resolve("activation", config.activation)
         self.dropout = resolve("dropout", config.dropout_kind)
-        self.config, self.outputs = config, outputs
+        self.config = config
+        self.widths = (features, *hidden_widths(config, outputs), outputs)
         init = resolve("initializer", config.init)
-        widths = [features, *hidden_widths(config, outputs), outputs]
-        shapes = list(pairwise(widths))
-        fans = list(pairwise(used_widths(config, outputs, used) if used else widths))
+        shapes = list(pairwise(self.widths))
+        fans = list(pairwise(self._used_widths(used)))
         normals = standard_normals(key, shapes, fans)
         kernels = [init(z, *fan) for z, fan in zip(normals, fans, strict=True)]
         kernels = [clear(clear(k, i, 0), o, 1) for k, (i, o) in zip(kernels, fans, strict=True)]
@@ -108,21 +101,34 @@ class MLP(nnx.Module):
             x: Standardised inputs.
             randomness: Given in training, None in evaluation.
         """
-        x = self._drop(x, randomness, "input_dropout", 0)
+        if randomness is None:
+            for layer in self.hidden:
+                x = self.activation(layer(x))
+            return self.output(x)
+        # Padded units must be zero, or the weights that lead on from them would be trained.
+        used = self._used_widths(randomness.used)
+        if not is_off(randomness.input_dropout):
+            key = noise.fold(randomness.key, 0)
+            x = clear(self.dropout(x, randomness.input_dropout, key), used[0], 1)
         for number, layer in enumerate(self.hidden, start=1):
-            x = self._drop(self.activation(layer(x)), randomness, "dropout", number)
+            x = layer(x)
+            if is_off(randomness.dropout):
+                x = self.activation(x)
+            else:
+                key = noise.fold(randomness.key, number)
+                x = drop_activated(self.activation, self.dropout, x, randomness.dropout, key)
+            x = clear(x, used[number], 1)
         return self.output(x)
 
-    def _drop(
-        self, x: jax.Array, randomness: Randomness | None, kind: str, layer: int
-    ) -> jax.Array:
-        if randomness is None:
-            return x
-        rate = getattr(randomness, kind)
-        is_on = not (isinstance(rate, float) and rate == 0.0)
-        if is_on:
-            x = self.dropout(x, rate, noise.fold(randomness.key, layer))
-        if randomness.used is not None and (is_on or layer):
-            # Padded units must be zero, or the weights that lead on from them would be trained.
-            x = clear(x, used_widths(self.config, self.outputs, randomness.used)[layer], 1)
-        return x
+    def _used_widths(self, used: Used | None) -> Sequence[Size]:
+        """List from inputs to outputs how many units of each layer are not padding.
+
+        A conic network is as wide as its number of outputs makes it.
+        """
+        if used is None:
+            return self.widths
+        _, *hidden, outputs = self.widths
+        if self.config.form == "conic":
+            table = [hidden_widths(self.config, count) for count in range(1, outputs + 1)]
+            return [used.features, *jnp.array(table)[used.outputs - 1], used.outputs]
+        return [used.features, *hidden, used.outputs]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from snnjax.nn.activations import ALPHA_01, LAMBDA_01
+from snnjax.nn.activations import ALPHA_01, LAMBDA_01, expm1_of_negative
 from snnjax.registry import ACTIVATIONS, resolve
 
 POINTS = np.concatenate([np.linspace(-6, 6, 241), [-1e-7, 1e-7, -90.0, 90.0]])
@@ -68,3 +68,12 @@ def test_selu_maps_standard_normals_to_mean_0_and_variance_1():
 def test_selu_derivative_at_0_is_that_of_the_exponential_branch():
     gradient = jax.grad(resolve("activation", "selu"))(0.0)
     np.testing.assert_allclose(gradient, LAMBDA_01 * ALPHA_01, rtol=1e-6)
+
+
+def test_expm1_of_negative_equals_numpys_in_float64():
+    """To 1e-7 of the value down to the smallest normal number, -1 far below, NaN for NaN."""
+    x = -np.concatenate([np.logspace(-37, 2, 100_001), np.linspace(0, 90, 100_001), [1e30, np.inf]])
+    x = x.astype(np.float32)
+    y = np.asarray(expm1_of_negative(jnp.asarray(x)))
+    np.testing.assert_allclose(y, np.expm1(x.astype(np.float64)), rtol=1.2e-7, atol=0)
+    assert np.isnan(expm1_of_negative(jnp.float32(np.nan)))

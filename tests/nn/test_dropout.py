@@ -1,11 +1,13 @@
 """Alpha dropout keeps mean 0 and variance 1; ordinary dropout keeps the mean."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from snnjax.nn import noise
-from snnjax.nn.dropout import ALPHA_PRIME, alpha_dropout, ordinary_dropout
+from snnjax.nn.activations import relu, selu
+from snnjax.nn.dropout import ALPHA_PRIME, alpha_dropout, drop_activated, ordinary_dropout
 
 ROWS, COLUMNS = 1000, 1000
 
@@ -90,3 +92,28 @@ def test_alpha_dropout_and_its_gradient_equal_pytorch_given_its_mask(rate):
     own_kept = np.asarray(noise.is_kept(key_of(0), rate, x.shape))
     np.testing.assert_allclose(ours, np.where(own_kept, a * x + b, a * ALPHA_PRIME + b), atol=1e-6)
     np.testing.assert_allclose(pull(upstream)[0], np.where(own_kept, a * upstream, 0), atol=1e-6)
+
+
+@pytest.mark.parametrize("dropout", [alpha_dropout, ordinary_dropout])
+@pytest.mark.parametrize("activation", [selu, relu, jnp.tanh])
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.5])
+def test_drop_activated_is_the_composition_and_so_is_its_gradient(activation, dropout, rate):
+    """In all three arguments that have one, against float64; saturated units are among them."""
+    rng = np.random.default_rng(1)
+    x = np.concatenate([2 * rng.normal(size=(64, 32)), np.full((2, 32), -30.0)]).astype(np.float32)
+    upstream = rng.normal(size=x.shape).astype(np.float32)
+
+    def composition(x, rate):
+        return dropout(activation(x), rate, key_of(3))
+
+    def ours(x, rate):
+        return drop_activated(activation, dropout, x, rate, key_of(3))
+
+    value, pull = jax.vjp(jax.jit(ours), jnp.asarray(x), jnp.float32(rate))
+    with jax.enable_x64(True):
+        expected, expected_pull = jax.vjp(composition, jnp.float64(x), jnp.float64(rate))
+        of_x, of_rate = expected_pull(jnp.float64(upstream))
+    got_of_x, got_of_rate = pull(upstream)
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(got_of_x, of_x, rtol=1e-5, atol=3e-6)
+    np.testing.assert_allclose(got_of_rate, of_rate, rtol=1e-3, atol=1e-2)
