@@ -19,7 +19,7 @@ from snnjax.file_names import ERROR_FILE, RESULT_FILE
 from snnjax.sinks.base import say
 
 if TYPE_CHECKING:
-    from snnjax.experiment import RunResult
+    from snnjax.experiment import Means, RunResult
 
 DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes. Of several runs the gravest counts: failed, then refused, then diverged."""
@@ -111,25 +111,30 @@ class Job(Protocol):
     def folder(self) -> Path:
         """Where the job is to run."""
 
+    @property
+    def overrides(self) -> Sequence[str]:
+        """What sets it apart."""
+
     def make_folder(self) -> None:
         """Make the folder with what Hydra leaves in it."""
 
 
-def run_jobs(jobs: Sequence[Job], members: int | None, workers: int | None) -> list[float]:
+def run_jobs(jobs: Sequence[Job], means: "Means") -> list[float]:
     """Train composed configurations together, each in its folder; what `run_job` does for one.
 
     Args:
         jobs: What a launcher composed.
-        members: Most runs in one population; None leaves the number to the machine.
-        workers: Populations trained at once; None leaves the number to the machine.
+        means: What may be used.
 
     Raises:
         ConfigError: Some configurations are invalid or their folders hold other runs, and
             `sweep.skip_invalid` does not allow that, or none is valid. Nothing was written.
     """
     from snnjax.experiment import Run, RunResult, earlier_result
+    from snnjax.listing import list_runs, write_account
     from snnjax.sweep import run_sweep
 
+    means.check()
     ended: dict[int, RunResult | Exception] = {}
     runs: dict[int, Run] = {}
     for number, job in enumerate(jobs):
@@ -150,14 +155,16 @@ def run_jobs(jobs: Sequence[Job], members: int | None, workers: int | None) -> l
         except OSError as error:
             ended[number] = error
             runs.pop(number, None)
+    folder = Path(os.path.commonpath([job.folder.parent for job in jobs]))
+    list_runs(folder, [(job.folder, job.overrides) for job in jobs])
     try:
-        results = run_sweep([*runs.values()], members=members, workers=workers)
+        swept = run_sweep([*runs.values()], folder, means)
     except KeyboardInterrupt:
         finished = sum(_holds_a_run(job.folder) for job in jobs)
-        folder = os.path.commonpath([job.folder.parent for job in jobs])
         say(f"{finished} of {len(jobs)} runs have ended; go on with hydra.sweep.dir={folder}")
         raise
-    ended |= dict(zip(runs, results, strict=True))
+    ended |= dict(zip(runs, swept.ended, strict=True))
+    write_account(folder, swept)
     _complain_once(error for error in ended.values() if isinstance(error, Exception))
     return [_settle(ended[number], job.folder) for number, job in enumerate(jobs)]
 

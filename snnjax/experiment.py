@@ -1,9 +1,9 @@
 """Runs from configuration to result: the one place that wires data, network, training, sinks."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,11 +14,13 @@ from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
 from snnjax.config.split import split
 from snnjax.data.dataset import SPLITS, Dataset
+from snnjax.data.files import cache_folder
 from snnjax.data.load import load
 from snnjax.metric_names import BY_TASK
 from snnjax.recorder import Recorder, read_result
 from snnjax.registry import resolve
 from snnjax.sinks import say
+from snnjax.sinks.wandb_population import open_population
 
 if TYPE_CHECKING:
     from snnjax.arrays import Layout
@@ -73,67 +75,124 @@ def run(config: Config, folder: Path) -> RunResult:
     # JAX is imported only now that hardly anything can be wrong, but before wandb's thread runs:
     # two threads importing NumPy's extensions at once can break both.
     from snnjax.arrays import lay_out
+    from snnjax.compilation import keep_compiled
 
+    keep_compiled(cache_folder() / "compiled")
     check(config, data)
     _introduce(config, data)
-    (result,) = run_population([alone], lay_out(data), console=True)
+    (result,) = run_population([alone], Together(lay_out(data)))
     if isinstance(result, Exception):
         raise result
     return result
 
 
+@dataclass(frozen=True)
+class Means:
+    """What a sweep may use; None leaves it to the machine.
+
+    Attributes:
+        members: Most runs in one population.
+        workers: Populations trained at once: by default one per core, or one where there is an
+            accelerator. Threads suffice: all the work is in compiled programs.
+        lanes: Members computed in lockstep.
+    """
+
+    members: int | None = None
+    workers: int | None = None
+    lanes: int | None = None
+
+    def check(self) -> None:
+        """Refuse what is not a number of something.
+
+        Raises:
+            ConfigError: Naming the key of the launcher, its value and what is allowed.
+        """
+        for name, value in asdict(self).items():
+            is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            if value is not None and not is_count:
+                raise ConfigError(
+                    f"hydra.launcher.{name}={value}: allowed: integers from 1, or null to leave "
+                    "it to the machine"
+                )
+
+
+@dataclass(frozen=True)
+class Together:
+    """How runs are trained together; the default is for a run alone.
+
+    Attributes:
+        layout: Their data sets.
+        sets: For each run the place of its data set in the layout; None for the first.
+        size: See `population.train`.
+        lanes: Members computed in lockstep; None leaves it to the machine.
+        name: Of the population in its sweep.
+    """
+
+    layout: "Layout"
+    sets: Sequence[int] | None = None
+    size: int = 1
+    lanes: int | None = None
+    name: str = ""
+
+
 def run_population(
     runs: Sequence[Run],
-    layout: "Layout",
-    sets: Sequence[int] | None = None,
-    size: int = 1,
+    together: Together,
     *,
-    console: bool = False,
+    sweep: Path | None = None,
+    count: Callable[[], None] = lambda: None,
 ) -> list[RunResult | OSError]:
     """Train runs of one program; each leaves its own run folder behind.
 
-    A run whose folder cannot be written fails alone.
+    A run whose folder cannot be written, or that another process is at, is left out.
 
     Args:
         runs: The members.
-        layout: Their data sets.
-        sets: For each run the place of its data set in the layout; by default the first.
-        size: See `population.train`.
-        console: Whether the runs report to the console, which is for one at a time.
+        together: How they are trained.
+        sweep: The folder of their multirun. Without one the run reports to the console.
+        count: Called for every epoch of every run.
 
     Returns:
-        For each run its result, or the error it failed with.
+        For each run its result, or the error it failed with; EBUSY where another process is at it.
 
     Raises:
         KeyboardInterrupt: Stopping was asked for; each run keeps what it has written.
     """
-    sets = [0] * len(runs) if sets is None else sets
+    sets = [0] * len(runs) if together.sets is None else together.sets
+    data = [together.layout.sets[place] for place in sets]
     recorders = [
-        Recorder(one.config, one.folder, layout.sets[place], console=console)
-        for one, place in zip(runs, sets, strict=True)
+        Recorder(one.config, one.folder, own, console=sweep is None, sweep=sweep)
+        for one, own in zip(runs, data, strict=True)
     ]
     interruption.check()
     with ExitStack() as stack:
-        for recorder in recorders:
-            recorder.start(stack)
-        writable = [number for number, recorder in enumerate(recorders) if recorder.error is None]
-        results: list[RunResult | OSError] = [
-            recorder.error or RunResult("done", math.nan) for recorder in recorders
-        ]
-        if not writable:
-            return results
-        try:
-            heard = [recorders[number] for number in writable]
-            places = [sets[number] for number in writable]
-            trained = _train([runs[n] for n in writable], layout, places, heard, size)
-        except _AllFailed:
-            return [recorder.error or OSError("not written") for recorder in recorders]
-        shares = _shares(trained, [layout.sets[place] for place in places])
-        for number, outcome, share in zip(writable, trained.outcomes, shares, strict=True):
-            recorders[number].conclude(outcome, _circumstances(trained, share))
-            objective = _objective(runs[number].config, outcome.metrics)
-            results[number] = recorders[number].error or RunResult(outcome.status, objective)
-        return results
+        wandb = runs[0].config.logging.wandb
+        if sweep is None:
+            wandb = replace(wandb, per="job")
+        infos = [recorder.info for recorder in recorders]
+        folder = sweep or runs[0].folder
+        shares = stack.enter_context(open_population(wandb, folder, together.name, infos))
+        for recorder, share in zip(recorders, shares, strict=True):
+            recorder.start(stack, share)
+        results = [_before(one, recorder) for one, recorder in zip(runs, recorders, strict=True)]
+        mine = [number for number, result in enumerate(results) if result is None]
+        if mine:
+            ends = _train(
+                [runs[number] for number in mine],
+                replace(together, sets=[sets[number] for number in mine]),
+                [recorders[number] for number in mine],
+                count,
+            )
+            for number, end in zip(mine, ends, strict=True):
+                results[number] = end
+        return [result for result in results if result is not None]
+
+
+def _before(run: Run, recorder: Recorder) -> RunResult | OSError | None:
+    """Return how a run has ended before it was trained, None if it can be."""
+    if isinstance(recorder.error, FileExistsError):
+        return earlier_result(run) or recorder.error
+    return recorder.error
 
 
 def earlier_result(run: Run) -> RunResult | None:
@@ -159,22 +218,40 @@ def check(config: Config, data: Dataset) -> None:
 
 def _train(
     runs: Sequence[Run],
-    layout: "Layout",
-    sets: Sequence[int],
+    together: Together,
     recorders: Sequence[Recorder],
-    size: int,
-) -> "Trained":
+    count: Callable[[], None],
+) -> list[RunResult | OSError]:
+    """Train runs whose folders are open and write down how they end."""
     from snnjax import population
 
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
 
     def report(record: "EpochRecord") -> None:
         interruption.check()
+        count()
         recorders[record.member].report(record)
         if all(recorder.error is not None for recorder in recorders):
             raise _AllFailed
 
-    return population.train(programs[0], members, layout, report, sets=sets, size=size)
+    sets, layout = together.sets or (), together.layout
+    strategy = None if together.lanes is None else population.Strategy(together.lanes)
+    try:
+        trained = population.train(
+            programs[0], members, layout, report,
+            sets=sets, size=together.size, strategy=strategy,
+        )  # fmt: skip
+    except _AllFailed:
+        return [recorder.error or OSError("not written") for recorder in recorders]
+    shares = _shares(trained, [layout.sets[place] for place in sets])
+    ends: list[RunResult | OSError] = []
+    for one, recorder, outcome, share in zip(
+        runs, recorders, trained.outcomes, shares, strict=True
+    ):
+        recorder.conclude(outcome, _circumstances(trained, share))
+        objective = _objective(one.config, outcome.metrics)
+        ends.append(recorder.error or RunResult(outcome.status, objective))
+    return ends
 
 
 def _shares(trained: "Trained", data: Sequence[Dataset]) -> list[float]:

@@ -1,9 +1,12 @@
-"""What lies in a run folder, by name."""
+"""What lies in a run folder and in the folder of a sweep, by name."""
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
 ERROR_FILE = "error.json"
+
+RUNS_FILE = "runs.jsonl"
+SWEEP_FILE = "sweep.json"
 
 HYDRA_FOLDER = ".hydra"
 COMPOSED_FILE = f"{HYDRA_FOLDER}/config.yaml"

@@ -4,6 +4,8 @@ import math
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from snnjax import interruption
 from snnjax.arrays import Layout, lay_out
@@ -11,9 +13,10 @@ from snnjax.config.schema import DataConfig
 from snnjax.config.split import split
 from snnjax.data.dataset import Dataset
 from snnjax.data.load import load
-from snnjax.experiment import Run, check
+from snnjax.experiment import Means, Run, Together, check
 from snnjax.shapes import problem_of, shape_class
 from snnjax.step import can_pad, parameter_count
+from snnjax.strategy import default_workers, most_members
 
 # Populations for each worker, so that all workers end at about the same time.
 _TURNS = 4
@@ -25,28 +28,26 @@ class Planned:
 
     Attributes:
         numbers: The runs, by their number in the sweep.
-        sets: For each of them the place of its data set in the layout.
-        size: Members of the program compiled for it; the others do nothing.
-        layout: Puts the data sets on the device, once for all populations that share them.
         cost: What it takes to train, to be compared with that of others.
+        together: How; its data sets are put on the device when it is first called, once for all
+            populations that share them.
     """
 
     numbers: tuple[int, ...]
-    sets: tuple[int, ...]
-    size: int
-    layout: Callable[[], Layout]
     cost: float
+    together: Callable[[], Together]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, longest first, and the runs that cannot be done."""
+    """What is to be done, longest first, so many populations at once, and what cannot be done."""
 
     populations: list[Planned]
+    workers: int
     failed: Mapping[int, Exception]
 
 
-def plan(runs: Sequence[Run], left: Sequence[int], members: int, workers: int) -> Plan:
+def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
     """Group runs that share a program, the kinds of numbers they have and the shapes of their data.
 
     The shapes are those of all `runs`, so that what is left of a sweep is trained by the same
@@ -55,9 +56,9 @@ def plan(runs: Sequence[Run], left: Sequence[int], members: int, workers: int) -
     Args:
         runs: The sweep.
         left: Numbers of the runs that are still to be trained.
-        members: Most runs in one population.
-        workers: Populations trained at once.
+        means: What may be used.
     """
+    members, workers = means.members or most_members(), means.workers or default_workers()
     data = _load_all([run.config.data for run in runs])
     failed: dict[int, Exception] = {}
     groups: dict[tuple[Hashable, ...], list[int]] = {}
@@ -78,7 +79,9 @@ def plan(runs: Sequence[Run], left: Sequence[int], members: int, workers: int) -
         _Group([n for n in numbers if n in missing], runs, layouts[identity[2]])
         for identity, numbers in groups.items()
     ]
-    return Plan(_divided([part for part in parts if part.numbers], members, workers), failed)
+    parts = [part for part in parts if part.numbers]
+    populations = _divided(parts, members, workers, means.lanes)
+    return Plan(populations, workers, {n: error for n, error in failed.items() if n in missing})
 
 
 class _SharedLayout:
@@ -119,10 +122,12 @@ class _Group:
         return len(rows) * self._epochs[number]
 
 
-def _divided(groups: Sequence[_Group], members: int, workers: int) -> list[Planned]:
+def _divided(
+    groups: Sequence[_Group], members: int, workers: int, lanes: int | None
+) -> list[Planned]:
     """Divide groups into populations of equal size, as many as keep all workers busy."""
     total = sum(group.cost(group.numbers) for group in groups)
-    populations = []
+    populations: list[Planned] = []
     for group in groups:
         share = group.cost(group.numbers) / total
         pieces = max(
@@ -132,10 +137,20 @@ def _divided(groups: Sequence[_Group], members: int, workers: int) -> list[Plann
         size = math.ceil(len(group.numbers) / pieces)
         for start in range(0, len(group.numbers), size):
             numbers = group.numbers[start : start + size]
-            sets = tuple(group.places[number] for number in numbers)
-            cost = group.cost(numbers)
-            populations.append(Planned(tuple(numbers), sets, size, group.layout, cost))
+            together = partial(
+                _together,
+                group.layout,
+                sets=tuple(group.places[number] for number in numbers),
+                size=size,
+                lanes=lanes,
+                name=f"population-{len(populations)}",
+            )
+            populations.append(Planned(tuple(numbers), group.cost(numbers), together))
     return sorted(populations, key=lambda population: -population.cost)
+
+
+def _together(layout: _SharedLayout, **how: Any) -> Together:
+    return Together(layout(), **how)
 
 
 def _load_all(configs: Sequence[DataConfig]) -> dict[DataConfig, Dataset | Exception]:

@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import json
 import math
-import os
 import platform
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -21,9 +20,11 @@ from snnjax.config.schema import Config
 from snnjax.config.split import fingerprint, to_dict
 from snnjax.config.strict import convert
 from snnjax.data.dataset import SPLITS, Dataset
-from snnjax.file_names import CONFIG_FILE, RESULT_FILE
+from snnjax.file_names import CONFIG_FILE, METRICS_FILE, RESULT_FILE
 from snnjax.metric_names import MAXIMIZED
 from snnjax.sinks import Evaluation, RunInfo, Sink, Sinks, open_sinks
+from snnjax.sinks.jsonl import is_locked
+from snnjax.whole_file import write_whole
 
 if TYPE_CHECKING:
     from snnjax.outcomes import EpochRecord, Outcome
@@ -125,6 +126,11 @@ class Recorder:
                 self.error = error
 
 
+def is_in_use(folder: Path) -> bool:
+    """Tell whether a process is training in a run folder."""
+    return is_locked(folder / METRICS_FILE)
+
+
 def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
     """Return the result that a folder already holds of this very run, None if it holds none.
 
@@ -173,14 +179,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    text = json.dumps(_nullified(content), indent=2, allow_nan=False)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    write_whole(path, json.dumps(_nullified(content), indent=2, allow_nan=False) + "\n")
 
 
 def _run_info(config: Config, folder: Path, data: Dataset, sweep: Path | None) -> RunInfo:

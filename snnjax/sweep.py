@@ -1,43 +1,79 @@
-"""Many runs at once: grouped into populations, trained side by side, each failing alone."""
+"""Many runs at once: planned as populations, trained side by side, each failing alone."""
 
+import errno
 import importlib
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from snnjax import interruption
-from snnjax.experiment import Run, RunResult, earlier_result, run_population
-from snnjax.sinks import say
+from snnjax.data.files import cache_folder
+from snnjax.experiment import Means, Run, RunResult, earlier_result, run_population
+from snnjax.sinks.sweep_progress import SweepProgress, open_sweep_progress
+from snnjax.sinks.wandb_run import prepare
 
 if TYPE_CHECKING:
-    from snnjax.plan import Planned
+    from snnjax.plan import Plan, Planned
 
 Ended = RunResult | Exception
-Told = Callable[[str], None]
+
+# How often to look whether another process has ended the runs it is at.
+_LOOK_SECONDS = 1.0
 
 
-def run_sweep(
-    runs: Sequence[Run],
-    *,
-    members: int | None = None,
-    workers: int | None = None,
-    tell: Told = say,
-) -> list[Ended]:
-    """Train every run that is not done yet.
+@dataclass(frozen=True)
+class Swept:
+    """How a sweep ended.
+
+    Attributes:
+        ended: For each run, in order, its result or the error that it failed with.
+        account: What it took: populations, workers, compilations, seconds.
+    """
+
+    ended: list[Ended]
+    account: Mapping[str, Any]
+
+
+def run_sweep(runs: Sequence[Run], folder: Path, means: Means = Means()) -> Swept:  # noqa: B008
+    """Train every run that is not done yet; those that another process is at are waited for.
 
     Args:
         runs: The jobs of a multirun, each with its own folder.
-        members: Most runs in one population; None leaves it to the machine.
-        workers: Populations trained at once; None for one per core, or one where there is an
-            accelerator. Threads suffice: all the work is in compiled programs.
-        tell: Called with a line of progress now and then.
-
-    Returns:
-        For each run, in order, its result or the error that it failed with.
+        folder: The folder of the multirun.
+        means: What may be used.
     """
+    began, ended = time.perf_counter(), _ended_before(runs)
+    account: dict[str, Any] = {"populations": 0, "compilations": 0}
+    while len(ended) < len(runs):
+        _prepare(runs)
+        from snnjax.plan import plan
+
+        planned = plan(runs, [n for n in range(len(runs)) if n not in ended], means)
+        ended |= planned.failed
+        ended |= _train_all(runs, folder, planned, ended)
+        account["workers"] = planned.workers
+        account["populations"] += len(planned.populations)
+        ended = {number: end for number, end in ended.items() if not _is_elsewhere(end)}
+        if len(ended) < len(runs):
+            ended |= _wait_for_others(runs, ended)
+    if "workers" in account:
+        from snnjax.compilation import program_count
+
+        account["compilations"] = program_count()
+    account["seconds"] = round(time.perf_counter() - began, 3)
+    return Swept([ended[number] for number in range(len(runs))], account)
+
+
+def status_of(ended: Ended) -> str:
+    """Return done, diverged, skipped or failed."""
+    return "failed" if isinstance(ended, Exception) else ended.status
+
+
+def _ended_before(runs: Sequence[Run]) -> dict[int, Ended]:
     ended: dict[int, Ended] = {}
     for number, run in enumerate(runs):
         try:
@@ -47,40 +83,45 @@ def run_sweep(
         else:
             if earlier is not None:
                 ended[number] = earlier
-    left = [number for number in range(len(runs)) if number not in ended]
-    if not left:
-        return [ended[number] for number in range(len(runs))]
-    _import_before_threads(runs)
-    from snnjax.plan import plan
-    from snnjax.strategy import default_workers, most_members
-
-    workers = workers or default_workers()
-    planned = plan(runs, left, members or most_members(), workers)
-    ended |= {number: error for number, error in planned.failed.items() if number in left}
-    tell(
-        f"{len(runs)} runs, {len(ended)} of them already ended; "
-        f"{len(planned.populations)} populations, {workers} at a time"
-    )
-    began, before = time.perf_counter(), len(ended)
-    with closing(_train_all(runs, planned.populations, workers)) as finished:
-        for population, results in finished:
-            ended |= dict(zip(population.numbers, results, strict=True))
-            tell(_progress(runs, ended, time.perf_counter() - began, before))
-    return [ended[number] for number in range(len(runs))]
+    return ended
 
 
 def _train_all(
-    runs: Sequence[Run], populations: Sequence["Planned"], workers: int
+    runs: Sequence[Run], folder: Path, planned: "Plan", ended: Mapping[int, Ended]
+) -> dict[int, Ended]:
+    """Train what is planned, showing how far it is."""
+    results: dict[int, Ended] = {}
+    numbers = [number for population in planned.populations for number in population.numbers]
+    if not numbers:
+        return results
+    with (
+        open_sweep_progress(
+            runs[numbers[0]].config.logging.progress,
+            runs=len(runs),
+            epochs=sum(runs[number].config.training.epochs for number in numbers),
+            populations=len(planned.populations),
+            workers=planned.workers,
+            ended_before=[status_of(end) for end in ended.values()],
+        ) as progress,
+        closing(_in_threads(runs, folder, planned, progress)) as finished,
+    ):
+        for population, ends in finished:
+            results |= dict(zip(population.numbers, ends, strict=True))
+    return results
+
+
+def _in_threads(
+    runs: Sequence[Run], folder: Path, planned: "Plan", progress: SweepProgress
 ) -> Generator[tuple["Planned", list[Ended]], None, None]:
     """Train populations in threads; yield each with its results as it ends.
 
     When the caller is interrupted, populations not yet begun are dropped and those under way
     stop at once.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="population") as pool:
+    with ThreadPoolExecutor(planned.workers, thread_name_prefix="population") as pool:
         jobs = {
-            pool.submit(_train_population, runs, population): population
-            for population in populations
+            pool.submit(_train, runs, folder, population, progress): population
+            for population in planned.populations
         }
         try:
             for job in as_completed(jobs):
@@ -92,28 +133,47 @@ def _train_all(
             raise
 
 
-def _train_population(runs: Sequence[Run], population: "Planned") -> list[Ended]:
+def _train(
+    runs: Sequence[Run], folder: Path, population: "Planned", progress: SweepProgress
+) -> list[Ended]:
     own = [runs[number] for number in population.numbers]
+    part = progress.population(sum(run.config.training.epochs for run in own))
+    results: list[Ended]
     try:
-        return [*run_population(own, population.layout(), population.sets, population.size)]
+        results = [*run_population(own, population.together(), sweep=folder, count=part.epochs)]
     except Exception as error:
         # The program is all members', and so is what is wrong with it.
-        return [error] * len(own)
+        results = [error] * len(own)
+    part.ended(map(status_of, results))
+    return results
 
 
-def _import_before_threads(runs: Sequence[Run]) -> None:
+def _is_elsewhere(ended: Ended) -> bool:
+    """Tell whether a run was left alone because another process is at it."""
+    return isinstance(ended, OSError) and ended.errno == errno.EBUSY
+
+
+def _wait_for_others(runs: Sequence[Run], ended: Mapping[int, Ended]) -> dict[int, Ended]:
+    """Wait until another process has ended its runs, or has gone away and left some.
+
+    Raises:
+        KeyboardInterrupt: Stopping was asked for meanwhile.
+    """
+    from snnjax.recorder import is_in_use
+
+    theirs = [number for number in range(len(runs)) if number not in ended]
+    while any(is_in_use(runs[number].folder) for number in theirs):
+        interruption.check()
+        time.sleep(_LOOK_SECONDS)
+    results = ((number, earlier_result(runs[number])) for number in theirs)
+    return {number: result for number, result in results if result is not None}
+
+
+def _prepare(runs: Sequence[Run]) -> None:
     """Import what two threads must not import at once: what loads NumPy extensions."""
     importlib.import_module("snnjax.plan")
-    if any(run.config.logging.wandb.mode != "disabled" for run in runs):
-        importlib.import_module("wandb")
+    from snnjax.compilation import keep_compiled
 
-
-def _progress(runs: Sequence[Run], ended: dict[int, Ended], seconds: float, before: int) -> str:
-    failed = sum(isinstance(end, Exception) for end in ended.values())
-    diverged = sum(getattr(end, "status", None) == "diverged" for end in ended.values())
-    trained = len(ended) - before
-    left = seconds / trained * (len(runs) - len(ended))
-    return (
-        f"{len(ended)} of {len(runs)} runs ended ({failed} failed, {diverged} diverged)  "
-        f"{trained / seconds:.3g} runs/s  {timedelta(seconds=round(left))} left"
-    )
+    keep_compiled(cache_folder() / "compiled")
+    for wandb in {run.config.logging.wandb for run in runs}:
+        prepare(wandb)

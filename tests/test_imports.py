@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 LAYERS = (
     ("train", "callback"),
     ("app", "status"),
+    ("listing",),
     ("summary", "sweep"),
     ("plan",),
     ("experiment",),
@@ -25,7 +26,7 @@ LAYERS = (
     ("metrics", "nn", "optim", "shapes", "sinks"),
     ("data",),
     ("config",),
-    ("registry", "metric_names", "interruption", "file_names"),
+    ("registry", "metric_names", "interruption", "file_names", "whole_file"),
 )
 # Names are checked against the catalog, which imports nothing but the standard library.
 ALLOWED_UPWARD = {("config", "data.catalog")}

@@ -8,6 +8,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_plugins.snnjax_launchers.composer import Composer
+from snnjax.experiment import Means
 
 
 class PopulationLauncher(Launcher):
@@ -16,11 +17,13 @@ class PopulationLauncher(Launcher):
     Args:
         members: Most runs in one population; None leaves the number to the machine.
         workers: Populations trained at once; None leaves the number to the machine.
+        lanes: Members computed in lockstep; None leaves the number to the machine.
     """
 
-    def __init__(self, members: int | None = None, workers: int | None = None) -> None:
-        self.members = members
-        self.workers = workers
+    def __init__(
+        self, members: int | None = None, workers: int | None = None, lanes: int | None = None
+    ) -> None:
+        self.means = Means(members, workers, lanes)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -41,7 +44,7 @@ class PopulationLauncher(Launcher):
             composer.compose(initial_job_idx + position, overrides)
             for position, overrides in enumerate(job_overrides)
         ]
-        objectives = run_jobs(jobs, self.members, self.workers)
+        objectives = run_jobs(jobs, self.means)
         return [
             JobReturn(job.overrides, status=JobStatus.COMPLETED, _return_value=objective)
             for job, objective in zip(jobs, objectives, strict=True)
