@@ -1,0 +1,108 @@
+"""Which runs are trained together: by program, by the shapes of their data, in equal parts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from snnjax.config.errors import ConfigError
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
+from snnjax.data.catalog import DataError
+from snnjax.experiment import Means, Run
+from snnjax.plan import plan
+
+BASE = Config(
+    data=DataConfig(name="sklearn_wine"),
+    model=ModelConfig(depth=2, width=12, dropout=0.1),
+    training=TrainingConfig(epochs=6, batch_size=32),
+)
+ONE = Means(workers=1)
+
+
+def planned(configs, left=None, means=ONE):
+    runs = [Run(config, Path(str(number))) for number, config in enumerate(configs)]
+    return plan(runs, range(len(runs)) if left is None else left, means)
+
+
+def numbers(result):
+    return sorted(sorted(population.numbers) for population in result.populations)
+
+
+def data(name, **keywords):
+    return replace(BASE, data=DataConfig(name=name, **keywords))
+
+
+@pytest.fixture(autouse=True)
+def one_turn(monkeypatch):
+    monkeypatch.setattr("snnjax.plan._TURNS", 1)
+
+
+def test_numbers_folds_and_data_sets_of_similar_size_are_trained_together():
+    configs = [
+        BASE,
+        replace(BASE, seed=5),
+        data("sklearn_wine", fold=1),
+        data("sklearn_wine", validation=0.3),
+        data("sklearn_iris"),
+        data("sklearn_breast_cancer"),
+        replace(BASE, training=replace(BASE.training, epochs=9)),
+    ]
+    assert numbers(planned(configs)) == [[0, 1, 2, 3, 4, 5, 6]]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(BASE, model=replace(BASE.model, dropout=0.0)),
+        replace(BASE, model=replace(BASE.model, depth=3)),
+        replace(BASE, training=replace(BASE.training, patience=3)),
+        data("sklearn_wine", validation=0.0),
+        data("sklearn_digits"),
+        data("sklearn_diabetes"),
+    ],
+    ids=["no dropout", "depth", "patience", "no validation rows", "features", "regression"],
+)
+def test_what_changes_the_program_is_trained_apart(other):
+    assert numbers(planned([BASE, other, BASE])) == [[0, 2], [1]]
+
+
+def test_populations_have_equal_sizes_and_the_longest_come_first():
+    configs = [replace(BASE, seed=n) for n in range(10)]
+    long = [replace(data("sklearn_digits"), seed=n) for n in range(3)]
+    result = planned([*configs, *long], means=Means(members=4, workers=1))
+    assert numbers(result) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9], [10, 11, 12]]
+    assert {population.together().size for population in result.populations} == {3, 4}
+    costs = [population.cost for population in result.populations]
+    assert costs == sorted(costs, reverse=True)
+    assert set(result.populations[0].numbers) == {10, 11, 12}
+
+
+def test_all_workers_have_something_to_do(monkeypatch):
+    monkeypatch.setattr("snnjax.plan._TURNS", 4)
+    configs = [replace(BASE, seed=n) for n in range(64)]
+    assert len(planned(configs, means=Means(workers=2)).populations) == 8
+    assert len(planned(configs[:3], means=Means(workers=2)).populations) == 3
+
+
+def test_what_is_left_has_the_shapes_of_the_whole_sweep():
+    configs = [BASE, data("sklearn_breast_cancer")]
+    whole = planned(configs).populations[0].together().layout.problem
+    assert planned(configs, left=[0]).populations[0].together().layout.problem == whole
+    assert planned(configs[:1]).populations[0].together().layout.problem != whole
+
+
+def test_what_does_not_fit_its_data_fails_alone(tmp_path):
+    configs = [
+        BASE,
+        replace(BASE, training=replace(BASE.training, monitor="rmse")),
+        data("letter", root=str(tmp_path)),
+        replace(BASE, model=replace(BASE.model, activation="nowhere:nothing")),
+        replace(BASE, seed=1),
+    ]
+    result = planned(configs)
+    assert numbers(result) == [[0, 4]]
+    assert {number: type(error) for number, error in result.failed.items()} == {
+        1: ConfigError,
+        2: DataError,
+        3: ConfigError,
+    }
