@@ -14,6 +14,7 @@ from snnjax.config.split import Program
 from snnjax.metrics import confusion_matrix
 from snnjax.nn import noise
 from snnjax.nn.mlp import Randomness
+from snnjax.nn.products import precision_of_products
 from snnjax.registry import resolve
 
 Member = dict[str, Any]
@@ -156,7 +157,8 @@ def apply(
 ) -> tuple[jax.Array, Tree]:
     """Run the network: (rows, features) to (rows, outputs) and the updated extra state."""
     model = nnx.merge(_abstract(program, problem)[0], network.params, network.extra)
-    outputs = model(inputs, randomness)
+    with precision_of_products(program.training.precision):
+        outputs = model(inputs, randomness)
     return outputs, nnx.to_pure_dict(_split(model)[2])
 
 
