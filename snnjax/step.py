@@ -14,6 +14,7 @@ from snnjax.metrics import class_counts
 from snnjax.nn import noise
 from snnjax.nn.mlp import Randomness
 from snnjax.nn.padding import Used, clear
+from snnjax.nn.products import precision_of_products
 from snnjax.registry import resolve
 from snnjax.shapes import Problem
 
@@ -171,7 +172,8 @@ def apply(
     Classes that are padding get the logit -inf, probability 0.
     """
     model = nnx.merge(_abstract(program, problem)[0], network.params, network.extra)
-    outputs = model(inputs, randomness)
+    with precision_of_products(program.training.precision):
+        outputs = model(inputs, randomness)
     if used is not None and problem.task == "classification":
         outputs = clear(outputs, used.outputs, 1, -jnp.inf)
     return outputs, nnx.to_pure_dict(_split(model)[2])

@@ -108,6 +108,7 @@ class TrainingConfig:
         "loss"
     )
     restore_best: bool = option(True)
+    precision: Literal["float32", "bf16"] = option("float32")
 
 
 @dataclass(frozen=True)

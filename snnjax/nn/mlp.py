@@ -13,6 +13,7 @@ from snnjax.nn import noise
 from snnjax.nn.dropout import drop_activated
 from snnjax.nn.initializers import standard_normals
 from snnjax.nn.padding import Size, Used, clear
+from snnjax.nn.products import product
 from snnjax.registry import resolve
 
 
@@ -46,7 +47,7 @@ class Linear(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map (rows, fan_in) to (rows, fan_out)."""
-        return x @ self.kernel[...] + self.bias[...][None, :]
+        return product(x, self.kernel[...]) + self.bias[...][None, :]
 
 
 def hidden_widths(config: ModelConfig, outputs: int) -> tuple[int, ...]:

@@ -234,7 +234,7 @@ def test_union_is_chosen_by_name() -> None:
         (
             {"training": None},
             "training=null: is a group of keys; allowed: epochs, batch_size, patience, monitor, "
-            "restore_best",
+            "restore_best, precision",
         ),
         (
             {"logging": {"wandb": {"mod": "offline"}}},

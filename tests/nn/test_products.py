@@ -1,0 +1,38 @@
+"""The product of a layer and its gradient against float64, in both precisions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from snnjax.nn.products import precision_of_products, product
+
+
+def rounded(x: np.ndarray, precision: str) -> np.ndarray:
+    """Return `x` in float64, by way of bfloat16 where that is asked for."""
+    return np.asarray(jnp.asarray(x, jnp.bfloat16) if precision == "bf16" else x, np.float64)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("fan_in", [3, 64, 600])
+def test_all_three_products_are_float32_sums_of_rounded_operands(precision, fan_in):
+    rng = np.random.default_rng(0)
+    shapes = ((32, fan_in), (fan_in, 20), (32, 20))
+    x, kernel, upstream = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+
+    def traced(x, kernel):
+        with precision_of_products(precision):
+            return product(x, kernel)
+
+    value, pull = jax.vjp(jax.jit(traced), x, kernel)
+    a, b, g = (rounded(operand, precision) for operand in (x, kernel, upstream))
+    for got, expected in zip((value, *pull(upstream)), (a @ b, g @ b.T, a.T @ g), strict=True):
+        assert got.dtype == jnp.float32
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_precision_ends_with_its_block():
+    x = jnp.full((1, 1), 1 + 2**-12, jnp.float32)
+    with precision_of_products("bf16"):
+        assert product(x, x) == 1
+    assert product(x, x) > 1
