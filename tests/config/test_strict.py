@@ -238,7 +238,7 @@ def test_union_is_chosen_by_name() -> None:
         ),
         (
             {"logging": {"wandb": {"mod": "offline"}}},
-            "logging.wandb.mod=offline: unknown key; allowed: mode, project, entity, group; "
+            "logging.wandb.mod=offline: unknown key; allowed: mode, per, project, entity, group; "
             "did you mean logging.wandb.mode?",
         ),
         (
