@@ -255,16 +255,27 @@ def _permutation(
 ) -> jax.Array:
     """Shuffle 0 .. count - 1 to the front of an array as long as the largest of `sizes`.
 
-    Sorting by 32 random bits leaves a few ties in large sets; the stable sort keeps their order,
-    which no one can notice in a shuffle.
+    Sorting pairs of a random number and a place takes four times as long as sorting numbers, so
+    both share a word: the place has the low bits, what is left above is random. Shuffles follow
+    one another until a tie of two places in all of them is to be expected less than once.
     """
     key = jax.random.fold_in(run_key(member, SHUFFLE_STREAM), epoch)
+    place_bits = (32 - jax.lax.clz(jnp.maximum(count - 1, 1))).astype(jnp.uint32)
+    # The topmost bit sends what is not a row to the end.
+    random_bits = 31 - place_bits
+    shuffles = ((2 * place_bits + random_bits - 1) // random_bits).astype(jnp.int32)
 
     def shuffle(size: int) -> jax.Array:
-        position = jnp.arange(size)
-        bits = jnp.where(position < count, jax.random.bits(key, (size,)) >> 1, jnp.uint32(2**31))
-        order = jax.lax.sort((bits, position), num_keys=1)[1]
-        return jnp.pad(order, (0, sizes[-1] - size))
+        place = jnp.arange(size, dtype=jnp.uint32)
+
+        def once(number: jax.Array, order: jax.Array) -> jax.Array:
+            bits = jax.random.bits(jax.random.fold_in(key, number), (size,))
+            words = (bits >> (32 - random_bits)) << place_bits | place
+            words = jnp.sort(jnp.where(place < count, words, jnp.uint32(2**31) | place))
+            return order[words & ((1 << place_bits) - 1)]
+
+        order = jax.lax.fori_loop(0, shuffles, once, place)
+        return jnp.pad(order.astype(jnp.int32), (0, sizes[-1] - size))
 
     return _of_size(sizes, count, shuffle)
 

@@ -1,5 +1,6 @@
 """Epochs on the device against plain loops: order, partial batches, early stopping, divergence."""
 
+import math
 from dataclasses import replace
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import make_dataset
+from scipy import stats
 from sklearn import metrics as sklearn
 
 from snnjax import population, programs, shapes, training
@@ -271,6 +273,42 @@ def test_an_extreme_unit_of_the_target_does_not_disturb_early_stopping():
         _, outcome, _ = train(data=scaled, monitor="rmse", epochs=10)
         _, expected, _ = train(data=data, monitor="rmse", epochs=10)
         assert outcome.best_epoch == expected.best_epoch > 1
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_every_order_of_a_few_rows_is_as_likely(count):
+    """Chi-square over all permutations, 4 cases at 1e-4 each."""
+    draws = 200 * math.factorial(count)
+    orders = jax.vmap(
+        lambda seed: training._permutation({"seed": seed}, jnp.int32(3), jnp.int32(count), (8,))
+    )(jnp.arange(draws, dtype=jnp.uint32))[:, :count]
+    codes = np.asarray(orders) @ (count ** np.arange(count))
+    _, cells = np.unique(codes, return_counts=True)
+    assert len(cells) == math.factorial(count)
+    assert stats.chisquare(cells).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("count", [200, 5000, 20_000])
+def test_large_orders_have_no_structure(count):
+    """Over 40 epochs: where rows come from, what follows a row, and how often order is kept."""
+    _, _, member, _ = make()
+    shuffle = jax.jit(training._permutation, static_argnums=3)
+    cells, follows, kept = np.zeros((16, 16)), [], 0
+    for epoch in range(40):
+        order = np.asarray(shuffle(member, jnp.int32(epoch), jnp.int32(count), (bucket(count),)))
+        order = order[:count].astype(np.int64)
+        np.add.at(cells, (order * 16 // count, np.arange(count) * 16 // count), 1)
+        follows.append((order[1:] - order[:-1]) % count * 16 // count)
+        kept += (order[1::2] > order[:-1:2]).sum()
+    # Rows and columns of the table have fixed sums: a contingency table.
+    assert stats.chi2_contingency(cells).pvalue > 1e-4
+    steps = np.bincount(np.concatenate(follows), minlength=16)
+    expected = np.full(16, steps.sum() / 16)
+    # A row never follows itself, which takes one of `count` steps from the first cell.
+    expected[0] -= steps.sum() / count
+    assert stats.chisquare(steps, expected * steps.sum() / expected.sum()).pvalue > 1e-4
+    pairs = 40 * (count // 2)
+    assert stats.binomtest(int(kept), pairs).pvalue > 1e-4
 
 
 def test_every_seed_has_its_own_order():

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 Precision = Literal["float32", "bf16"]
 
-# Up to this many inputs of a layer, a transposed copy of them costs less than it saves.
+# Up to this many inputs of a layer, a transposed copy of them costs less than it saves in float32.
 _MOST_COLUMNS = 512
 
 
@@ -57,21 +57,33 @@ def _backward(
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
     of_x = _dot(gradient, kernel, precision, (1, 1))
-    if x.shape[1] > _MOST_COLUMNS:
+    if jax.default_backend() != "cpu" or (precision == "float32" and x.shape[1] > _MOST_COLUMNS):
         return of_x, _dot(x, gradient, precision, (0, 0))
-    # Without the barrier the copy is folded back into a product that reads by columns.
-    transposed = jax.lax.optimization_barrier(x.T)
-    return of_x, _dot(transposed, gradient, precision)
+    return of_x, _dot(_transposed(_rounded(x, precision)), gradient, precision)
 
 
 _product.defvjp(_forward, _backward)
 
 
+def _transposed(x: jax.Array) -> jax.Array:
+    """Return a copy of x.T, whose columns are split while they are moved.
+
+    A plain transpose is folded back into the product, which then reads by columns: slower in
+    float32, and in bfloat16 out of reach of the CPU's matrix units.
+    """
+    rows, columns = x.shape
+    part = next((size for size in (16, 8, 4, 2, 3, 5, 7) if columns % size == 0), 1)
+    return x.reshape(rows, columns // part, part).transpose(1, 2, 0).reshape(columns, rows)
+
+
+def _rounded(x: jax.Array, precision: Precision) -> jax.Array:
+    return x.astype(jnp.bfloat16) if precision == "bf16" else x
+
+
 def _dot(
     a: jax.Array, b: jax.Array, precision: Precision, contracted: tuple[int, int] = (1, 0)
 ) -> jax.Array:
-    if precision == "bf16":
-        a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
+    a, b = _rounded(a, precision), _rounded(b, precision)
     axes = (contracted[:1], contracted[1:])
     kind = jnp.promote_types(a.dtype, jnp.float32)
     return jax.lax.dot_general(a, b, (axes, ((), ())), preferred_element_type=kind)
