@@ -15,6 +15,7 @@ run after another, and PyTorch is not needed. Needs the `oracles` extra otherwis
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -187,6 +188,7 @@ def measure(records: Records, arguments: argparse.Namespace) -> int:
 
 def main() -> int:
     arguments = read_arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # commands under way end as well
     if arguments.show:
         if not arguments.out.exists():
             sys.exit(f"--out {arguments.out}: no such file, nothing was measured yet")
