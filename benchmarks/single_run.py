@@ -11,13 +11,14 @@ CPU time on one pinned core, so that a busy neighbour does not decide. Needs the
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+
+from machine import cpu_name, peak_gflops, spread, versions
 
 CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 
@@ -172,45 +173,12 @@ def measure(case: Case, turns: int, seconds: float) -> dict:
     }
 
 
-def spread(values: list[float]) -> dict[str, float]:
+def describe() -> dict:
     return {
-        "min": round(min(values), 3),
-        "median": round(statistics.median(values), 3),
-        "max": round(max(values), 3),
-    }
-
-
-def peak_gflops(size: int = 1024, repeats: int = 10) -> float:
-    """Measure one core's float32 matrix product, the limit all of this works against."""
-    import numpy as np
-    import torch
-
-    torch.set_num_threads(1)
-    a = torch.from_numpy(np.random.default_rng(0).normal(size=(size, size)).astype(np.float32))
-    best = 0.0
-    for _ in range(repeats):
-        began = time.process_time()
-        a @ a
-        best = max(best, 2 * size**3 / (time.process_time() - began) / 1e9)
-    return round(best, 1)
-
-
-def machine() -> dict:
-    import jax
-    import torch
-
-    model = platform.processor()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0].split(":")[1].strip() if names else model
-    return {
-        "cpu": model,
+        "cpu": cpu_name(),
         "cores_used": 1,
-        "core_peak_gflops": peak_gflops(),
-        "python": platform.python_version(),
-        "jax": jax.__version__,
-        "torch": torch.__version__,
+        "core_peak_gflops": peak_gflops(cores=1),
+        **versions(),
         "date": time.strftime("%Y-%m-%d"),
     }
 
@@ -224,7 +192,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     os.sched_setaffinity(0, {CORE})  # before JAX and PyTorch make their threads
-    report = {"machine": machine(), "cases": []}
+    report = {"machine": describe(), "cases": []}
     print(json.dumps(report["machine"]))
     for case in CASES:
         if arguments.cases not in case.name:
