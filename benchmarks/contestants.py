@@ -177,31 +177,27 @@ def read_sweep(sweep: Path, runs: int, device: str) -> Measured:
     accuracies = [(one["metrics"].get("validation") or {}).get("accuracy") for one in done]
     known = [accuracy for accuracy in accuracies if accuracy is not None]
     return {
-        "training_seconds": summary.get("training_seconds") or _training_seconds(done, device),
+        "training_seconds": _training_seconds(done, device),
         "accuracy": round(statistics.median(known), 4) if known else None,
         "compilations": summary.get("compilations"),
         "strategy": _strategies(done),
     }
 
 
-def _training_seconds(results: Sequence[Mapping[str, Any]], device: str) -> float | None:
-    """Estimate the wall time spent training: populations share a worker's time, workers are busy.
-
-    The runs of a population tell the same times.
-    """
-    if not all("training_seconds" in result for result in results):
-        return None
-    populations = {
-        (result["training_seconds"], result["seconds"], result["compile_seconds"])
-        for result in results
-    }
+def _training_seconds(results: Sequence[Mapping[str, Any]], device: str) -> float:
+    """Estimate the wall time spent training: each run tells its share of a worker's time."""
     workers = core_count() if device == "cpu" else 1
-    return round(sum(one[0] for one in populations) / min(workers, len(populations)), 3)
+    return round(sum(result["training_seconds"] for result in results) / workers, 3)
 
 
 def _strategies(results: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Return the distinct strategies that the results tell of."""
-    texts = {json.dumps(result.get("strategy"), sort_keys=True) for result in results}
+    """Return the distinct strategies that the results tell of, without their times."""
+    texts = {
+        json.dumps(
+            {key: value for key, value in result["strategy"].items() if "seconds" not in key}
+        )
+        for result in results
+    }
     return [json.loads(text) for text in sorted(texts)]
 
 

@@ -66,12 +66,13 @@ def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
     """Return a function that trains some epochs, and the seconds it took to compile."""
     import jax
     import jax.numpy as jnp
+    import numpy as np
 
-    from snnjax import population
-    from snnjax.arrays import to_device
-    from snnjax.compilation import compiled
+    from snnjax.arrays import lay_out
     from snnjax.config.schema import Config, ModelConfig, SgdConfig, TrainingConfig
     from snnjax.config.split import split
+    from snnjax.programs import prepare
+    from snnjax.strategy import Strategy
 
     program, member = split(
         Config(
@@ -80,26 +81,22 @@ def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
             training=TrainingConfig(epochs=10**6, batch_size=case.batch_size),
         )
     )
-    static = (program, population.problem_of(data), "map")
-    members = {name: jnp.asarray(value)[None] for name, value in member.items()}
-    arrays = to_device(data)
-    start, start_seconds = compiled(population.start_members, static, (members,))
-    state = start(members)
-    advance, advance_seconds = compiled(
-        population.advance_members,
-        (*static, 64),
-        (members, state, arrays, jnp.int32(0)),
-        donate=(1,),
+    layout = lay_out(data)
+    seats = jax.tree.map(
+        lambda leaf: jnp.asarray(np.asarray(leaf)[None]), (member, layout.views[0])
     )
-    carried = {"state": state, "epoch": 0}
+    programs = prepare(program, layout.problem, Strategy(), seats, layout.table)
+    carried = {"state": programs.start(seats), "epoch": 0}
 
     def train(epochs: int) -> None:
-        carried["epoch"] += epochs
-        until = jnp.int32(carried["epoch"])
-        carried["state"], news = advance(members, carried["state"], arrays, until)
-        jax.device_get(news)
+        end = carried["epoch"] + epochs
+        while carried["epoch"] < end:
+            carried["epoch"] = min(end, carried["epoch"] + programs.length)
+            until = jnp.int32(carried["epoch"])
+            carried["state"], news = programs.advance(seats, carried["state"], layout.table, until)
+            jax.device_get(news)
 
-    return train, start_seconds + advance_seconds
+    return train, programs.seconds
 
 
 def prepare_torch(case: Case, data) -> Callable[[int], None]:

@@ -49,7 +49,8 @@ DATA_SETS = (1, 10, 30, 100)
 GROWING = Case("letter", 8, 32, trials=1, epochs=2)
 
 AUTO = "auto"
-STRATEGIES = ("map", "map-4", "map-16", "vmap")  # values of the launcher's `strategy`
+# Members in lockstep, the launcher's `lanes`: one after another, several, all of a population.
+LANES = (1, 2, 4, 16)
 WORKERS = (1, 2)
 
 Task = tuple[str, str, dict[str, Any], dict[str, Contestant]]  # table, row, facts, who takes part
@@ -93,13 +94,14 @@ def strategies_tasks(arguments: argparse.Namespace) -> Iterator[Task]:
     """Measure what the planner chooses against every fixed strategy, all of them warm."""
     for case in _chosen(STRATEGY_CASES, arguments):
         overrides = sweep_overrides(case)
-        ways = {AUTO: [f"hydra.launcher.strategy={AUTO}"]} | {
-            f"{strategy} x {workers}": [
-                f"hydra.launcher.strategy={strategy}",
+        ways: dict[str, list[str]] = {AUTO: []} | {
+            f"lanes {lanes} x {workers}": [
+                f"hydra.launcher.lanes={lanes}",
                 f"hydra.launcher.workers={workers}",
             ]
-            for strategy in STRATEGIES
+            for lanes in LANES
             for workers in WORKERS
+            if lanes <= case.trials
         }
         yield (
             "strategies",
