@@ -85,7 +85,8 @@ def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
     seats = jax.tree.map(
         lambda leaf: jnp.asarray(np.asarray(leaf)[None]), (member, layout.views[0])
     )
-    programs = prepare(program, layout.problem, Strategy(), seats, layout.table)
+    problem = layout.problem
+    programs = prepare(program, problem, problem, Strategy(), seats, layout.table)
     carried = {"state": programs.start(seats), "epoch": 0}
 
     def train(epochs: int) -> None:

@@ -63,7 +63,7 @@ class Layout:
     """Data sets laid out for one compiled program.
 
     Attributes:
-        problem: The shapes.
+        problem: The shapes that cover all of them.
         sets: The data sets.
         table: Their rows, on the default device.
         views: What a member of each set sees, on the host.
@@ -76,7 +76,7 @@ class Layout:
 
 
 def lay_out(*sets: Dataset) -> Layout:
-    """Put data sets of one `shapes.shape_class` into one table.
+    """Put data sets of one `shapes.column_class` into one table.
 
     Folds of one set that share their features in memory share their rows in the table too.
     """

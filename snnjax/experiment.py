@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from snnjax.arrays import Layout
     from snnjax.outcomes import EpochRecord
     from snnjax.population import Trained
+    from snnjax.shapes import Problem
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ class Together:
     """How runs are trained together; the default is for a run alone.
 
     Attributes:
-        layout: Their data sets.
+        layout: Their data sets, perhaps others too.
+        problem: The shapes of theirs; None where there are no others.
         sets: For each run the place of its data set in the layout; None for the first.
         size: See `population.train`.
         lanes: Members computed in lockstep; None leaves it to the machine.
@@ -129,6 +131,7 @@ class Together:
     """
 
     layout: "Layout"
+    problem: "Problem | None" = None
     sets: Sequence[int] | None = None
     size: int = 1
     lanes: int | None = None
@@ -239,7 +242,7 @@ def _train(
     try:
         trained = population.train(
             programs[0], members, layout, report,
-            sets=sets, size=together.size, strategy=strategy,
+            sets=sets, problem=together.problem, size=together.size, strategy=strategy,
         )  # fmt: skip
     except _AllFailed:
         return [recorder.error or OSError("not written") for recorder in recorders]

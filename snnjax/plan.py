@@ -14,7 +14,7 @@ from snnjax.config.split import split
 from snnjax.data.dataset import Dataset
 from snnjax.data.load import load
 from snnjax.experiment import Means, Run, Together, check
-from snnjax.shapes import problem_of, shape_class
+from snnjax.shapes import column_class, problem_of, row_class, with_rows_of
 from snnjax.step import can_pad, parameter_count
 from snnjax.strategy import default_workers, most_members
 
@@ -70,14 +70,15 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
             failed[number] = error
             continue
         program, member = split(run.config)
-        shapes = shape_class(own, can_pad=can_pad(program))
-        shared.setdefault(shapes, {})[run.config.data] = own
-        groups.setdefault((program, frozenset(member), shapes), []).append(number)
-    layouts = {shapes: _SharedLayout(sets) for shapes, sets in shared.items()}
+        columns = column_class(own, can_pad=can_pad(program))
+        shared.setdefault(columns, {})[run.config.data] = own
+        identity = (program, frozenset(member), columns, row_class(own))
+        groups.setdefault(identity, []).append(number)
+    layouts = {columns: _SharedLayout(sets) for columns, sets in shared.items()}
     missing = set(left)
     parts = [
-        _Group([n for n in numbers if n in missing], runs, layouts[identity[2]])
-        for identity, numbers in groups.items()
+        _Group([n for n in numbers if n in missing], runs, layouts[columns], rows)
+        for (_, _, columns, rows), numbers in groups.items()
     ]
     parts = [part for part in parts if part.numbers]
     populations = _divided(parts, members, workers, means.lanes)
@@ -104,8 +105,13 @@ class _SharedLayout:
 class _Group:
     """Runs of one compiled program, those with most rows first: neighbours take as long."""
 
-    def __init__(self, numbers: Sequence[int], runs: Sequence[Run], layout: _SharedLayout) -> None:
+    def __init__(
+        self, numbers: Sequence[int], runs: Sequence[Run], layout: _SharedLayout, rows: Hashable
+    ) -> None:
         self.layout = layout
+        self.problem = with_rows_of(
+            layout.problem, [data for data in layout.sets if row_class(data) == rows]
+        )
         self.places = {number: layout.places[runs[number].config.data] for number in numbers}
         self._weights = (
             parameter_count(split(runs[numbers[0]].config)[0], layout.problem) if numbers else 0
@@ -140,6 +146,7 @@ def _divided(
             together = partial(
                 _together,
                 group.layout,
+                problem=group.problem,
                 sets=tuple(group.places[number] for number in numbers),
                 size=size,
                 lanes=lanes,

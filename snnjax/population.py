@@ -16,6 +16,7 @@ from snnjax.crew import Crew
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.outcomes import EpochRecord, Outcome, Report, conclude, report_news
 from snnjax.programs import Programs, Seat, compile_advance, prepare, summary
+from snnjax.shapes import Problem
 from snnjax.step import Member
 from snnjax.strategy import Strategy, choose, core_count, padded_size, share
 from snnjax.training import MemberState
@@ -42,6 +43,7 @@ class _Population:
     program: Program
     members: Sequence[Member]
     layout: Layout
+    problem: Problem
     sets: Sequence[int]
     strategy: Strategy
     size: int
@@ -75,6 +77,7 @@ def train(
     report: Report = lambda record: None,
     *,
     sets: Sequence[int] | None = None,
+    problem: Problem | None = None,
     strategy: Strategy | None = None,
     size: int = 1,
 ) -> Trained:
@@ -89,6 +92,7 @@ def train(
         layout: The data sets they train on.
         report: Called for every epoch of every member, while later epochs are being computed.
         sets: For each member the place of its data set in `layout.sets`; by default the first.
+        problem: The shapes of their data sets; by default those of all in the layout.
         strategy: How members are mapped; None leaves the choice to `strategy.choose`.
         size: A smaller population is filled up to this size with members that do nothing, so that
             populations of different sizes share one compiled program.
@@ -102,7 +106,9 @@ def train(
             told[record.member] = record.epoch
             report(record)
 
-    return _fit(_Population(program, members, layout, sets, strategy, size), report_once)
+    problem = problem or layout.problem
+    population = _Population(program, members, layout, problem, sets, strategy, size)
+    return _fit(population, report_once)
 
 
 def _fit(population: _Population, report: Report) -> Trained:
@@ -144,7 +150,7 @@ def _train(population: _Population, report: Report) -> Trained:
     table = share(strategy, layout.table)
     people = crew.assemble(strategy, population.seats())
     everyone = people.at_work
-    programs = prepare(program, layout.problem, strategy, everyone, table)
+    programs = prepare(program, population.problem, layout.problem, strategy, everyone, table)
     began = time.perf_counter()
     people = replace(people, state=programs.start(everyone))
     people = _run(population, programs, people, table, report)
@@ -183,7 +189,7 @@ def _run(
             if left / 2 > _WORTH * programs.seconds and (few := crew.smaller(people, running)):
                 people = few
                 advance, _ = compile_advance(
-                    population.program, population.layout.problem, people.strategy,
+                    population.program, population.problem, people.strategy,
                     programs.length, people.at_work, people.state, table,
                 ).result()  # fmt: skip
         pending = now

@@ -52,18 +52,32 @@ class Programs(NamedTuple):
 
 
 def prepare(
-    program: Program, problem: Problem, strategy: Strategy, seats: Seat, table: Table
+    program: Program,
+    problem: Problem,
+    whole: Problem,
+    strategy: Strategy,
+    seats: Seat,
+    table: Table,
 ) -> Programs:
-    """Compile what a population needs."""
+    """Compile what a population needs.
+
+    Args:
+        program: The members'.
+        problem: The shapes of their own data sets.
+        whole: Those of all sets in the table, which is enough to start and to score.
+        strategy: How members are mapped.
+        seats: The members.
+        table: The data.
+    """
     began = time.perf_counter()
-    start = begin_compiling(start_members, (program, problem, strategy), (seats,))
+    start = begin_compiling(start_members, (program, whole, strategy), (seats,))
     state = placed(strategy, start.shapes)
     length = _chunk_length(program, problem, state)
-    rows = _scored_rows(problem, state)
+    rows = _scored_rows(whole, state)
     members = state.status.shape
     span = placed(strategy, (jax.ShapeDtypeStruct(members, jnp.int32),) * 2)
     score = begin_compiling(
-        score_members, (program, problem, strategy, rows), (state, seats, table, *span)
+        score_members, (program, whole, strategy, rows), (state, seats, table, *span)
     )
     advance = compile_advance(program, problem, strategy, length, seats, state, table)
     ready = [compiling.result() for compiling in (start, advance, score)]

@@ -6,7 +6,7 @@ to common shapes, and what is padding in them is an argument of the program.
 
 from bisect import bisect_left
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from snnjax.data.dataset import Dataset
 
 # Sets share a program if they fall between the same two of these sizes. Chosen on the 121 sets of
-# the UCI collection: four programs instead of a hundred, for 1.3 % more arithmetic.
+# the UCI collection: six programs instead of a hundred, for 1.3 % more arithmetic.
 _FEATURES = (32, 272)
 _CLASSES = (16, 128)
 _TRAIN_ROWS = (4096,)
@@ -47,22 +47,30 @@ class Problem:
 
 
 def problem_of(sets: Sequence[Dataset]) -> Problem:
-    """Return the problem that covers data sets of one `shape_class`."""
+    """Return the problem that covers data sets of one `column_class`."""
     features = [data.features.shape[1] for data in sets]
     outputs = [data.outputs for data in sets]
-    return Problem(
+    problem = Problem(
         task=sets[0].task,
         features=max(features),
         outputs=max(outputs),
         is_padded=len({*zip(features, outputs, strict=True)}) > 1,
         has_binary=sets[0].task == "classification" and 2 in outputs,
+    )
+    return with_rows_of(problem, sets)
+
+
+def with_rows_of(problem: Problem, sets: Sequence[Dataset]) -> Problem:
+    """Return the problem for some of the sets that it covers, those of one `row_class`."""
+    return replace(
+        problem,
         train_rows=_row_sizes([len(data.rows["train"]) for data in sets]),
         validation_rows=_row_sizes([len(data.rows["validation"]) for data in sets]),
     )
 
 
-def shape_class(data: Dataset, *, can_pad: bool = True) -> Hashable:
-    """Return what data sets must have in common to share a compiled program.
+def column_class(data: Dataset, *, can_pad: bool = True) -> Hashable:
+    """Return what data sets must have in common to share a table and a network.
 
     Args:
         data: The set.
@@ -72,14 +80,13 @@ def shape_class(data: Dataset, *, can_pad: bool = True) -> Hashable:
     columns, outputs = data.features.shape[1], data.outputs
     if can_pad and data.task == "classification":
         columns, outputs = _round_up(columns, _FEATURES), _round_up(outputs, _CLASSES)
-    return (
-        data.task,
-        data.features.dtype == np.uint8,
-        columns,
-        outputs,
-        bisect_left(_TRAIN_ROWS, len(data.rows["train"])),
-        len(data.rows["validation"]) > 0,
-    )
+    return data.task, data.features.dtype == np.uint8, columns, outputs
+
+
+def row_class(data: Dataset) -> Hashable:
+    """Return what data sets must have in common to share a program for training."""
+    has_validation = len(data.rows["validation"]) > 0
+    return bisect_left(_TRAIN_ROWS, len(data.rows["train"])), has_validation
 
 
 def bucket(rows: int) -> int:

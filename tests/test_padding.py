@@ -10,7 +10,7 @@ from snnjax.arrays import lay_out
 from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
 from snnjax.config.split import split
 from snnjax.nn.mlp import hidden_widths
-from snnjax.shapes import problem_of, shape_class
+from snnjax.shapes import column_class, problem_of, row_class
 from snnjax.strategy import Strategy
 
 SETS = (
@@ -138,17 +138,20 @@ def test_folds_that_share_their_features_share_their_rows():
 
 
 def test_sizes_that_share_a_program():
-    def shapes(features, classes, counts=(200, 50, 50), **keywords):
-        return shape_class(make_dataset(sum(counts), features, classes, counts), **keywords)
+    def columns(features, classes, **keywords):
+        return column_class(make_dataset(features=features, classes=classes), **keywords)
 
-    assert shapes(4, 2) == shapes(32, 16) != shapes(33, 16)
-    assert shapes(4, 16) != shapes(4, 17) == shapes(4, 128)
-    assert shapes(300, 3) != shapes(301, 3)
-    assert shapes(4, 3, (4096, 9, 9)) != shapes(4, 3, (4097, 9, 9)) == shapes(4, 3, (9000, 9, 9))
-    assert shapes(4, 3) != shapes(4, 3, (200, 0, 50))
-    assert shapes(4, 3, can_pad=False) != shapes(5, 3, can_pad=False)
+    def rows(*counts):
+        return row_class(make_dataset(sum(counts), counts=counts))
+
+    assert columns(4, 2) == columns(32, 16) != columns(33, 16)
+    assert columns(4, 16) != columns(4, 17) == columns(4, 128)
+    assert columns(300, 3) != columns(301, 3)
+    assert columns(4, 3, can_pad=False) != columns(5, 3, can_pad=False)
+    assert rows(4096, 9, 9) != rows(4097, 9, 9) == rows(9000, 9, 9)
+    assert rows(200, 50, 50) != rows(200, 0, 50)
     regression = [make_dataset(classes=n, task="regression") for n in (2, 3)]
-    assert shape_class(regression[0]) != shape_class(regression[1])
+    assert column_class(regression[0]) != column_class(regression[1])
 
 
 def test_rows_are_rounded_up_to_a_few_sizes():
