@@ -107,7 +107,7 @@ def test_early_stopping_does_not_see_the_padding(monitor):
         ours = together.outcomes[number]
         assert (ours.epochs, ours.best_epoch) == (alone.epochs, alone.best_epoch)
         assert ours.metrics["test"] == pytest.approx(alone.metrics["test"], rel=1e-4)
-    assert len({outcome.epochs for outcome in together.outcomes}) > 1
+    assert min(outcome.epochs for outcome in together.outcomes) < 25
 
 
 def test_folds_of_a_regression_set_are_an_axis():
