@@ -106,6 +106,10 @@ class Job(Protocol):
     """A job as a launcher composes it."""
 
     @property
+    def number(self) -> int:
+        """Its number in the multirun."""
+
+    @property
     def config(self) -> Any:
         """The composed configuration."""
 
@@ -121,11 +125,12 @@ class Job(Protocol):
         """Make the folder with what Hydra leaves in it."""
 
 
-def run_jobs(jobs: Sequence[Job], means: "Means") -> list[float]:
+def run_jobs(jobs: Sequence[Job], folder: Path, means: "Means") -> list[float]:
     """Train composed configurations together, each in its folder; what `run_job` does for one.
 
     Args:
         jobs: What a launcher composed.
+        folder: That of the multirun.
         means: What may be used.
 
     Raises:
@@ -145,15 +150,16 @@ def run_jobs(jobs: Sequence[Job], means: "Means") -> list[float]:
             runs[number] = run
         except ConfigError as error:
             ended[number] = error
-    folder = Path(os.path.commonpath([job.folder.parent for job in jobs]))
     if ended and not (runs and all(run.config.sweep.skip_invalid for run in runs.values())):
         messages = (_anywhere(str(error), jobs[n], folder) for n, error in ended.items())
         raise ConfigError(_refusal(messages, len(jobs)))
     for number, job in enumerate(jobs):
-        if number in ended and _holds_a_run(job.folder):
+        is_done = _holds_a_run(job.folder)
+        if number in ended and is_done:
             continue
         try:
-            job.make_folder()
+            if not is_done:
+                job.make_folder()
             (job.folder / ERROR_FILE).unlink(missing_ok=True)
         except OSError as error:
             ended[number] = error
@@ -184,9 +190,9 @@ def _list_runs(sweep: Path, jobs: Sequence[Job]) -> None:
     from snnjax.listing import list_runs
 
     try:
-        list_runs(sweep, [(job.folder, job.overrides) for job in jobs])
+        list_runs(sweep, [(job.number, job.folder, job.overrides) for job in jobs])
     except OSError as error:
-        warn(f"the list of runs is not written ({_explain(error)[0]}); the runs themselves may be")
+        warn(f"the list of runs is not written ({_explain(error)[0]})")
 
 
 def _write_account(

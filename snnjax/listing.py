@@ -3,6 +3,7 @@
 Imports neither JAX nor NumPy: the state of a sweep is told from its files.
 """
 
+import itertools
 import json
 import os
 import time
@@ -12,31 +13,66 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from snnjax.config.fields import leaves
+from snnjax.config.schema import Config
 from snnjax.file_names import ERROR_FILE, METRICS_FILE, RESULT_FILE, RUNS_FILE, SWEEP_FILE
 from snnjax.sinks.jsonl import is_locked, lock
 from snnjax.whole_file import write_whole
 
+_ROLES = {leaf.path: leaf.role for leaf in leaves(Config)}
 # Where nothing tells whether a process is at a run, one that wrote a metric this recently is.
 _RECENT_SECONDS = 120
 
 
-def list_runs(sweep: Path, runs: Sequence[tuple[Path, Sequence[str]]]) -> None:
+def list_runs(sweep: Path, runs: Sequence[tuple[int, Path, Sequence[str]]]) -> None:
     """Write which runs belong to a sweep before the first is trained; those listed before stay.
 
     Args:
         sweep: Its folder.
-        runs: Their folders and overrides.
+        runs: Their numbers, folders and overrides.
 
     Raises:
         OSError: The list cannot be written.
     """
     with _alone(sweep):
         listed = {row["run"]: row for row in _rows(sweep)}
-        for folder, overrides in runs:
+        for number, folder, overrides in runs:
             name = os.path.relpath(folder, sweep)
-            listed[name] = {"run": name, "overrides": [*overrides]}
+            listed[name] = {"run": name, "number": number, "overrides": [*overrides]}
         text = "".join(json.dumps(row) + "\n" for row in listed.values())
         write_whole(sweep / RUNS_FILE, text)
+
+
+def job_numbers(sweep: Path, jobs: Sequence[Sequence[str]], first: int) -> list[int]:
+    """Return the numbers that the jobs of a multirun are to have.
+
+    They count from `first`, as Hydra's do. But where the folder lists runs that the jobs add to,
+    or are some of, those listed keep their numbers and others come after them: with more seeds
+    than before, run 3 is still run 3.
+
+    Args:
+        sweep: The folder of the multirun.
+        jobs: Their overrides.
+        first: The number of the first.
+    """
+    listed = {_identity(row["overrides"]): row["number"] for row in _rows(sweep)}
+    wanted = [_identity(overrides) for overrides in jobs]
+    is_more, is_less = listed.keys() <= set(wanted), listed.keys() >= set(wanted)
+    is_unique = len(set(wanted)) == len(wanted) and None not in listed.values()
+    if not (listed and is_unique and (is_more or is_less)):
+        return [*range(first, first + len(jobs))]
+    new = itertools.count(max(listed.values()) + 1)
+    return [listed[job] if job in listed else next(new) for job in wanted]
+
+
+def _identity(overrides: Iterable[str]) -> tuple[str, ...]:
+    """Return the overrides but for those that do not change what is trained: logging and such."""
+    return tuple(text for text in overrides if not _is_aside(text.partition("=")[0].lstrip("+~")))
+
+
+def _is_aside(key: str) -> bool:
+    below = [role for path, role in _ROLES.items() if path == key or path.startswith(f"{key}.")]
+    return key.startswith("hydra.") or (bool(below) and set(below) == {"run"})
 
 
 def listed_runs(sweep: Path) -> list[Path]:
@@ -96,12 +132,13 @@ def _is_running(metrics: Path, now: float | None) -> bool:
 
 
 def _rows(sweep: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the lines of the list, but for those that are none."""
-    with suppress(FileNotFoundError):
+    """Yield the lines of the list, but for those that are none; nothing if it cannot be read."""
+    with suppress(OSError):
         for line in (sweep / RUNS_FILE).read_text(encoding="utf-8").splitlines():
             with suppress(ValueError, KeyError, TypeError):
                 row = json.loads(line)
-                yield {"run": str(row["run"]), "overrides": [*row["overrides"]]}
+                overrides = [*row["overrides"]]
+                yield {"run": str(row["run"]), "number": row["number"], "overrides": overrides}
 
 
 @contextmanager
