@@ -5,8 +5,8 @@ import os
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +16,8 @@ from snnjax.config.errors import ConfigError
 from snnjax.config.overrides import check_overrides
 from snnjax.config.strict import from_hydra
 from snnjax.file_names import ERROR_FILE, RESULT_FILE
-from snnjax.sinks.base import say
+from snnjax.sinks.base import say, warn
+from snnjax.whole_file import write_whole
 
 if TYPE_CHECKING:
     from snnjax.experiment import Means, RunResult
@@ -26,6 +27,7 @@ DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 
 _INFORMATION = ("help", "hydra_help", "cfg", "info", "shell_completion", "experimental_rerun")
 _FULL_ERROR = "HYDRA_FULL_ERROR"
+_SHOWN = 20  # distinct mistakes of a sweep's configurations
 _BUG = "unexpected"  # such an error is ours and is shown with its traceback
 
 
@@ -104,6 +106,10 @@ class Job(Protocol):
     """A job as a launcher composes it."""
 
     @property
+    def number(self) -> int:
+        """Its number in the multirun."""
+
+    @property
     def config(self) -> Any:
         """The composed configuration."""
 
@@ -119,11 +125,12 @@ class Job(Protocol):
         """Make the folder with what Hydra leaves in it."""
 
 
-def run_jobs(jobs: Sequence[Job], means: "Means") -> list[float]:
+def run_jobs(jobs: Sequence[Job], folder: Path, means: "Means") -> list[float]:
     """Train composed configurations together, each in its folder; what `run_job` does for one.
 
     Args:
         jobs: What a launcher composed.
+        folder: That of the multirun.
         means: What may be used.
 
     Raises:
@@ -131,8 +138,7 @@ def run_jobs(jobs: Sequence[Job], means: "Means") -> list[float]:
             `sweep.skip_invalid` does not allow that, or none is valid. Nothing was written.
     """
     from snnjax.experiment import Run, RunResult, earlier_result
-    from snnjax.listing import list_runs, write_account
-    from snnjax.sweep import run_sweep
+    from snnjax.sweep import SweepInterrupted, run_sweep
 
     means.check()
     ended: dict[int, RunResult | Exception] = {}
@@ -145,28 +151,75 @@ def run_jobs(jobs: Sequence[Job], means: "Means") -> list[float]:
         except ConfigError as error:
             ended[number] = error
     if ended and not (runs and all(run.config.sweep.skip_invalid for run in runs.values())):
-        raise ConfigError(_refusal(map(str, ended.values()), len(jobs)))
+        messages = (_anywhere(str(error), jobs[n], folder) for n, error in ended.items())
+        raise ConfigError(_refusal(messages, len(jobs)))
     for number, job in enumerate(jobs):
-        if number in ended and _holds_a_run(job.folder):
+        is_done = _holds_a_run(job.folder)
+        if number in ended and is_done:
             continue
         try:
-            job.make_folder()
+            if not is_done:
+                job.make_folder()
             (job.folder / ERROR_FILE).unlink(missing_ok=True)
         except OSError as error:
             ended[number] = error
             runs.pop(number, None)
-    folder = Path(os.path.commonpath([job.folder.parent for job in jobs]))
-    list_runs(folder, [(job.folder, job.overrides) for job in jobs])
+    _list_runs(folder, jobs)
+    numbers = [*runs]
     try:
         swept = run_sweep([*runs.values()], folder, means)
-    except KeyboardInterrupt:
-        finished = sum(_holds_a_run(job.folder) for job in jobs)
-        say(f"{finished} of {len(jobs)} runs have ended; go on with hydra.sweep.dir={folder}")
+    except SweepInterrupted as stop:
+        ended |= {numbers[place]: end for place, end in stop.ended.items()}
+        _write_account(folder, jobs, ended, {**stop.account, "interrupted": True})
+        _say_what_is_left(folder, jobs)
         raise
     ended |= dict(zip(runs, swept.ended, strict=True))
-    write_account(folder, swept)
+    _write_account(folder, jobs, ended, swept.account)
     _complain_once(error for error in ended.values() if isinstance(error, Exception))
+    if any(isinstance(error, OSError) for error in ended.values()):
+        _say_what_is_left(folder, jobs)
     return [_settle(ended[number], job.folder) for number, job in enumerate(jobs)]
+
+
+def _anywhere(message: str, job: Job, sweep: Path) -> str:
+    """Return a message about a job's folder so that it is the same for all of them."""
+    return message.replace(f"{job.folder}{os.sep}", f"{sweep}{os.sep}*{os.sep}")
+
+
+def _list_runs(sweep: Path, jobs: Sequence[Job]) -> None:
+    from snnjax.listing import list_runs
+
+    try:
+        list_runs(sweep, [(job.number, job.folder, job.overrides) for job in jobs])
+    except OSError as error:
+        warn(f"the list of runs is not written ({_explain(error)[0]})")
+
+
+def _write_account(
+    sweep: Path,
+    jobs: Sequence[Job],
+    ended: Mapping[int, "RunResult | Exception"],
+    account: Mapping[str, Any],
+) -> None:
+    from snnjax.listing import state_of, write_account
+    from snnjax.sweep import status_of
+
+    states = (
+        status_of(ended[number]) if number in ended else state_of(job.folder)
+        for number, job in enumerate(jobs)
+    )
+    try:
+        write_account(sweep, states, account)
+    except OSError as error:
+        warn(f"the account of the sweep is not written ({_explain(error)[0]})")
+
+
+def _say_what_is_left(sweep: Path, jobs: Sequence[Job]) -> None:
+    finished = sum(_holds_a_run(job.folder) for job in jobs)
+    say(
+        f"{finished} of {len(jobs)} runs have ended, {len(jobs) - finished} are left; "
+        f"go on with hydra.sweep.dir={sweep}"
+    )
 
 
 def _holds_a_run(folder: Path) -> bool:
@@ -176,18 +229,26 @@ def _holds_a_run(folder: Path) -> bool:
 
 def _refusal(messages: Iterable[str], jobs: int) -> list[str]:
     counts = Counter(messages)
-    lines = [f"{message}  ({count} of {jobs} runs)" for message, count in counts.items()]
+    shown = counts.most_common(_SHOWN)
+    lines = [f"{message}  ({count} of {jobs} runs)" for message, count in shown]
+    if (more := len(counts) - len(shown)) > 0:
+        lines.append(f"... and {more} more like these")
     if sum(counts.values()) < jobs:
         lines.append("nothing was started; sweep.skip_invalid=true trains the other runs")
     return lines
 
 
 def _complain_once(errors: Iterable[Exception]) -> None:
-    """Print each distinct error once, with the number of runs that it ended."""
-    alike: dict[tuple[str, int], list[Exception]] = {}
+    """Print each distinct error once, with the number of runs that it ended.
+
+    Files that cannot be written for the same reason are one error.
+    """
+    alike: dict[str, list[Exception]] = {}
     for error in errors:
-        alike.setdefault(_explain(error), []).append(error)
-    for (message, code), group in alike.items():
+        reason = error.strerror if isinstance(error, OSError) else None
+        alike.setdefault(reason or _explain(error)[0], []).append(error)
+    for group in alike.values():
+        message, code = _explain(group[0])
         if message.startswith(_BUG):
             traceback.print_exception(group[0])
         _complain(message + (f"  ({len(group)} runs)" if len(group) > 1 else ""), code)
@@ -225,11 +286,10 @@ def _write_down(error: Exception, folder: Path) -> None:
     SESSION.codes.append(code)
     if _holds_a_run(folder):
         return
-    try:
-        text = json.dumps({"message": message, "exit_code": code}, indent=2)
-        (folder / ERROR_FILE).write_text(text + "\n", encoding="utf-8")
-    except OSError:
-        pass  # a full disk, most likely what is being reported
+    message = message.replace(f"{folder}{os.sep}", "")  # so that the summary can count them
+    text = json.dumps({"message": message, "exit_code": code}, indent=2)
+    with suppress(OSError):  # a full disk, most likely what is being reported
+        write_whole(folder / ERROR_FILE, text + "\n")
 
 
 def _launch(argv: list[str]) -> None:

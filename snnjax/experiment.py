@@ -144,7 +144,7 @@ def run_population(
     *,
     sweep: Path | None = None,
     count: Callable[[], None] = lambda: None,
-) -> list[RunResult | OSError]:
+) -> list[RunResult | Exception]:
     """Train runs of one program; each leaves its own run folder behind.
 
     A run whose folder cannot be written, or that another process is at, is left out.
@@ -191,10 +191,13 @@ def run_population(
         return [result for result in results if result is not None]
 
 
-def _before(run: Run, recorder: Recorder) -> RunResult | OSError | None:
+def _before(run: Run, recorder: Recorder) -> RunResult | Exception | None:
     """Return how a run has ended before it was trained, None if it can be."""
     if isinstance(recorder.error, FileExistsError):
-        return earlier_result(run) or recorder.error
+        try:
+            return earlier_result(run) or recorder.error
+        except ConfigError as error:
+            return error
     return recorder.error
 
 

@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,14 @@ class Planned:
     numbers: tuple[int, ...]
     cost: float
     together: Callable[[], Together]
+
+    def of(self, numbers: Sequence[int]) -> Together:
+        """Return how some of its runs are trained together: by the same program."""
+        together = self.together()
+        if together.sets is None:
+            return together
+        places = dict(zip(self.numbers, together.sets, strict=True))
+        return replace(together, sets=tuple(places[number] for number in numbers))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from snnjax.config.schema import Config
 from snnjax.config.split import fingerprint, to_dict
 from snnjax.config.strict import convert
 from snnjax.data.dataset import SPLITS, Dataset
-from snnjax.file_names import CONFIG_FILE, METRICS_FILE, RESULT_FILE
+from snnjax.file_names import CONFIG_FILE, ERROR_FILE, METRICS_FILE, RESULT_FILE
 from snnjax.metric_names import MAXIMIZED
 from snnjax.sinks import Evaluation, RunInfo, Sink, Sinks, open_sinks
 from snnjax.sinks.jsonl import is_locked
@@ -59,6 +59,7 @@ class Recorder:
         self.info = _run_info(config, folder, data, sweep)
         self.error: OSError | None = None
         self._config = config
+        self._code = code_digest(config)  # now: the files may be edited while it trains
         self._logging = config.logging if console else replace(config.logging, progress="none")
         self._folder = folder
         self._data = data
@@ -110,11 +111,13 @@ class Recorder:
             "scored_epoch": outcome.scored_epoch,
             "epochs": outcome.epochs,
             **circumstances,
-            "versions": _versions() | {"code": code_digest(self._config)},
+            "versions": _versions() | {"code": self._code},
             "data": {"name": data.name, "sha256": data.sha256}
             | {f"{split}_rows": len(data.rows[split]) for split in SPLITS},
         }
         write_json(self._folder / RESULT_FILE, result)
+        # Of another process that failed at this run and said so while this one was at it.
+        (self._folder / ERROR_FILE).unlink(missing_ok=True)
         if self._sinks is not None:
             self._sinks.finish(result)
 
@@ -127,8 +130,8 @@ class Recorder:
 
 
 def is_in_use(folder: Path) -> bool:
-    """Tell whether a process is training in a run folder."""
-    return is_locked(folder / METRICS_FILE)
+    """Tell whether a process is training in a run folder; False where that is unknown."""
+    return bool(is_locked(folder / METRICS_FILE))
 
 
 def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
@@ -137,7 +140,7 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
     Raises:
         ConfigError: It holds the result, or the beginnings, of another run, or something else.
     """
-    path = folder / RESULT_FILE
+    path, now = folder / RESULT_FILE, code_digest(config)
     if not path.exists():
         _check_beginnings(config, folder)
         return None
@@ -151,7 +154,7 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
             f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
         )
     code = result.get("versions", {}).get("code")
-    if code != (now := code_digest(config)) and not config.sweep.mix_versions:
+    if code != now and not config.sweep.mix_versions:
         raise ConfigError(
             f"{path}: comes from other source code ({code}, now {now}); choose another folder "
             "with hydra.run.dir or hydra.sweep.dir, or accept it with sweep.mix_versions=true"

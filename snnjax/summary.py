@@ -25,9 +25,11 @@ from snnjax.file_names import (
     CONFIG_FILE,
     ERROR_FILE,
     HYDRA_FOLDER,
+    METRICS_FILE,
     OVERRIDES_FILE,
     RESULT_FILE,
 )
+from snnjax.sinks.jsonl import is_locked
 
 REPETITIONS = ("seed", "data.fold")
 """Keys that repeat a setting rather than being one."""
@@ -49,7 +51,7 @@ class Job:
         folder: The run folder.
         overrides: What the command line or the sweep file set for this run, by key. Where Hydra
             noted those of a later, refused attempt, the values that the result belongs to.
-        status: `done`, `diverged` or `failed`.
+        status: `done`, `diverged`, `failed`, or `running` where another process is at it.
         result: The content of `result.json`; empty for a failed run.
         message: Why a run failed, as far as it could be told.
         exit_code: What the run alone would have made the program return.
@@ -77,10 +79,13 @@ class Job:
 
 def read_jobs(sweep: Path) -> list[Job]:
     """Return the runs in the folder of a multirun, in the order they were started."""
-    numbered = sorted(
-        _run_folders(sweep), key=lambda f: [(len(p), p) for p in f.relative_to(sweep).parts]
-    )
-    return [_read_job(folder) for folder in numbered]
+    return [_read_job(folder) for folder in run_folders(sweep)]
+
+
+def run_folders(sweep: Path) -> list[Path]:
+    """Return the run folders below the folder of a multirun, in the order they were started."""
+    found = _run_folders(sweep)
+    return sorted(found, key=lambda f: [(len(p), p) for p in f.relative_to(sweep).parts])
 
 
 def varying(jobs: Sequence[Job]) -> tuple[str, ...]:
@@ -161,6 +166,8 @@ def _run_folders(sweep: Path) -> Iterator[Path]:
 def _read_job(folder: Path) -> Job:
     result = _read_json(folder / RESULT_FILE)
     error = _read_json(folder / ERROR_FILE)
+    if not result and is_locked(folder / METRICS_FILE):
+        return Job(folder, _read_overrides(folder, False), "running", {})
     status = str(result.get("status", "done")) if result and not error else "failed"
     message = str(error.get("message", "")) or ("" if result else "ended without a result")
     code = {"failed": int(error.get("exit_code", 1)), "diverged": 3}.get(status, 0)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from snnjax import interruption
 from snnjax.data.files import cache_folder
 from snnjax.experiment import Means, Run, RunResult, earlier_result, run_population
-from snnjax.sinks.sweep_progress import SweepProgress, open_sweep_progress
+from snnjax.recorder import is_in_use
+from snnjax.sinks import say
+from snnjax.sinks.sweep_progress import PopulationProgress, SweepProgress, open_sweep_progress
 from snnjax.sinks.wandb_run import prepare
 
 if TYPE_CHECKING:
@@ -38,6 +40,20 @@ class Swept:
     account: Mapping[str, Any]
 
 
+class SweepInterrupted(KeyboardInterrupt):
+    """Ctrl-C, with what was done until then.
+
+    Attributes:
+        ended: The runs that ended, by their number.
+        account: See `Swept`.
+    """
+
+    def __init__(self, ended: Mapping[int, Ended], account: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.ended = ended
+        self.account = account
+
+
 def run_sweep(runs: Sequence[Run], folder: Path, means: Means = Means()) -> Swept:  # noqa: B008
     """Train every run that is not done yet; those that another process is at are waited for.
 
@@ -45,26 +61,22 @@ def run_sweep(runs: Sequence[Run], folder: Path, means: Means = Means()) -> Swep
         runs: The jobs of a multirun, each with its own folder.
         folder: The folder of the multirun.
         means: What may be used.
+
+    Raises:
+        SweepInterrupted: Stopping was asked for; each run keeps what it has written.
     """
-    began, ended = time.perf_counter(), _ended_before(runs)
-    account: dict[str, Any] = {"populations": 0, "compilations": 0}
-    while len(ended) < len(runs):
-        _prepare(runs)
-        from snnjax.plan import plan
-
-        planned = plan(runs, [n for n in range(len(runs)) if n not in ended], means)
-        ended |= planned.failed
-        ended |= _train_all(runs, folder, planned, ended)
-        account["workers"] = planned.workers
-        account["populations"] += len(planned.populations)
-        ended = {number: end for number, end in ended.items() if not _is_elsewhere(end)}
-        if len(ended) < len(runs):
-            ended |= _wait_for_others(runs, ended)
-    if "workers" in account:
-        from snnjax.compilation import program_count
-
-        account["compilations"] = program_count()
-    account["seconds"] = round(time.perf_counter() - began, 3)
+    began = time.perf_counter()
+    ended: dict[int, Ended] = {}
+    account: dict[str, Any] = {"populations": 0, "compilations": 0, "workers": 0}
+    try:
+        ended |= _ended_before(runs)
+        while len(ended) < len(runs):
+            _train_what_is_left(runs, folder, means, ended, account)
+            _wait_for_others(runs, ended)
+    except KeyboardInterrupt as error:
+        raise SweepInterrupted(ended, account) from error
+    finally:
+        account["seconds"] = round(time.perf_counter() - began, 3)
     return Swept([ended[number] for number in range(len(runs))], account)
 
 
@@ -74,26 +86,35 @@ def status_of(ended: Ended) -> str:
 
 
 def _ended_before(runs: Sequence[Run]) -> dict[int, Ended]:
-    ended: dict[int, Ended] = {}
-    for number, run in enumerate(runs):
-        try:
-            earlier = earlier_result(run)
-        except ValueError as error:
-            ended[number] = error
-        else:
-            if earlier is not None:
-                ended[number] = earlier
-    return ended
+    ends = ((number, _earlier(run)) for number, run in enumerate(runs))
+    return {number: end for number, end in ends if end is not None}
 
 
-def _train_all(
-    runs: Sequence[Run], folder: Path, planned: "Plan", ended: Mapping[int, Ended]
-) -> dict[int, Ended]:
-    """Train what is planned, showing how far it is."""
-    results: dict[int, Ended] = {}
-    numbers = [number for population in planned.populations for number in population.numbers]
-    if not numbers:
-        return results
+def _earlier(run: Run) -> Ended | None:
+    """Return how a run has ended, None if it is still to do."""
+    try:
+        return earlier_result(run)
+    except ValueError as error:
+        return error
+
+
+def _train_what_is_left(
+    runs: Sequence[Run],
+    folder: Path,
+    means: Means,
+    ended: dict[int, Ended],
+    account: dict[str, Any],
+) -> None:
+    """Train what has not ended and no other process is at; note in `ended` what ends."""
+    _prepare(runs)
+    from snnjax.compilation import program_count
+    from snnjax.plan import plan
+
+    planned = plan(runs, [n for n in range(len(runs)) if n not in ended], means)
+    ended |= planned.failed
+    account["workers"] = planned.workers
+    if not (numbers := [n for population in planned.populations for n in population.numbers]):
+        return
     with (
         open_sweep_progress(
             runs[numbers[0]].config.logging.progress,
@@ -105,27 +126,28 @@ def _train_all(
         ) as progress,
         closing(_in_threads(runs, folder, planned, progress)) as finished,
     ):
-        for population, ends in finished:
-            results |= dict(zip(population.numbers, ends, strict=True))
-    return results
+        for ends in finished:
+            ended |= ends
+            account["populations"] += any(status_of(end) != "skipped" for end in ends.values())
+            account["compilations"] = program_count()
 
 
 def _in_threads(
     runs: Sequence[Run], folder: Path, planned: "Plan", progress: SweepProgress
-) -> Generator[tuple["Planned", list[Ended]], None, None]:
-    """Train populations in threads; yield each with its results as it ends.
+) -> Generator[dict[int, Ended], None, None]:
+    """Train populations in threads; yield the runs that have ended as each population ends.
 
     When the caller is interrupted, populations not yet begun are dropped and those under way
     stop at once.
     """
     with ThreadPoolExecutor(planned.workers, thread_name_prefix="population") as pool:
-        jobs = {
-            pool.submit(_train, runs, folder, population, progress): population
+        jobs = [
+            pool.submit(_train, runs, folder, population, progress)
             for population in planned.populations
-        }
+        ]
         try:
             for job in as_completed(jobs):
-                yield jobs[job], job.result()
+                yield job.result()
         except BaseException:
             interruption.ask()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -135,17 +157,32 @@ def _in_threads(
 
 def _train(
     runs: Sequence[Run], folder: Path, population: "Planned", progress: SweepProgress
-) -> list[Ended]:
-    own = [runs[number] for number in population.numbers]
-    part = progress.population(sum(run.config.training.epochs for run in own))
-    results: list[Ended]
+) -> dict[int, Ended]:
+    """Train a population but for the runs that another process has ended or is at."""
+    part = progress.population(sum(runs[n].config.training.epochs for n in population.numbers))
+    numbers = [n for n in population.numbers if not is_in_use(runs[n].folder)]
+    ended = {n: end for n in numbers if (end := _earlier(runs[n])) is not None}
+    if left := [n for n in numbers if n not in ended]:
+        ended |= _train_together([runs[n] for n in left], left, folder, population, part)
+    part.ended(map(status_of, ended.values()))
+    return ended
+
+
+def _train_together(
+    own: Sequence[Run],
+    numbers: Sequence[int],
+    folder: Path,
+    population: "Planned",
+    part: PopulationProgress,
+) -> dict[int, Ended]:
+    ends: Sequence[Ended]
     try:
-        results = [*run_population(own, population.together(), sweep=folder, count=part.epochs)]
+        together = population.of(numbers)
+        ends = run_population(own, together, sweep=folder, count=part.epochs)
     except Exception as error:
         # The program is all members', and so is what is wrong with it.
-        results = [error] * len(own)
-    part.ended(map(status_of, results))
-    return results
+        ends = [error] * len(own)
+    return {n: end for n, end in zip(numbers, ends, strict=True) if not _is_elsewhere(end)}
 
 
 def _is_elsewhere(ended: Ended) -> bool:
@@ -153,20 +190,23 @@ def _is_elsewhere(ended: Ended) -> bool:
     return isinstance(ended, OSError) and ended.errno == errno.EBUSY
 
 
-def _wait_for_others(runs: Sequence[Run], ended: Mapping[int, Ended]) -> dict[int, Ended]:
-    """Wait until another process has ended its runs, or has gone away and left some.
+def _wait_for_others(runs: Sequence[Run], ended: dict[int, Ended]) -> None:
+    """Wait until other processes have ended the runs they are at, or have left one undone.
 
     Raises:
         KeyboardInterrupt: Stopping was asked for meanwhile.
     """
-    from snnjax.recorder import is_in_use
-
     theirs = [number for number in range(len(runs)) if number not in ended]
-    while any(is_in_use(runs[number].folder) for number in theirs):
+    if theirs and runs[theirs[0]].config.logging.progress != "none":
+        say(f"{len(theirs)} runs are being trained by another process; waiting for it")
+    while theirs:
+        let_go = [number for number in theirs if not is_in_use(runs[number].folder)]
+        ended |= {n: end for n in let_go if (end := _earlier(runs[n])) is not None}
+        if any(number not in ended for number in let_go):
+            return
+        theirs = [number for number in theirs if number not in ended]
         interruption.check()
-        time.sleep(_LOOK_SECONDS)
-    results = ((number, earlier_result(runs[number])) for number in theirs)
-    return {number: result for number, result in results if result is not None}
+        time.sleep(_LOOK_SECONDS if theirs else 0)
 
 
 def _prepare(runs: Sequence[Run]) -> None:

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -10,7 +11,8 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: It cannot be written; what was there before is still there.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    # Two machines may count their processes alike.
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}")
     try:
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)

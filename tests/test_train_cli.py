@@ -128,6 +128,22 @@ def test_a_job_that_succeeds_at_last_counts_as_done(
     assert not (tmp_path / "sweep/0/error.json").exists()
 
 
+def test_a_full_disk_is_told_once_for_all_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    full = [OSError(28, "No space left on device", f"out/{n}/metrics.jsonl") for n in range(9)]
+    app._complain_once([*full, OSError(13, "Permission denied", "out/9")])
+    assert capsys.readouterr().err.splitlines() == [
+        "snnjax: error: out/0/metrics.jsonl: No space left on device  (9 runs)",
+        "snnjax: error: out/9: Permission denied",
+    ]
+
+
+def test_an_error_counts_alike_in_every_run_folder(
+    call: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("-m", "model.width=13", "seed=0,1", "hydra.sweep.dir=sweep", BASIC) == 1
+    assert "2 runs failed: x: No space left on device" in capsys.readouterr().out
+
+
 def test_a_sweep_file_needs_no_m(call: Callable[..., int], tmp_path: Path) -> None:
     assert call("sweep=quickstart", "seed=0,1", "logging=quiet", BASIC) == 0
     configs = list(tmp_path.glob("runs/sweeps/quickstart/*/*/*/.hydra/config.yaml"))
@@ -225,6 +241,22 @@ def test_a_sweep_over_other_runs_is_refused_and_changes_nothing(tmp_path: Path) 
     assert refused.stderr.count("holds the result of another run") == 2
     assert before == {path: path.read_bytes() for path in runs}
     assert python(*command, *settings, "seed=0,1", cwd=tmp_path).returncode == 0
+
+
+def test_a_run_of_other_source_code_is_refused(tmp_path: Path) -> None:
+    command = ("-m", "snnjax.train", "data.name=sklearn_wine", "training=debug", "logging=quiet")
+    settings = ("model.width=4", "model.depth=1", "hydra.run.dir=here")
+    assert python(*command, *settings, cwd=tmp_path).returncode == 0
+    path = tmp_path / "here/result.json"
+    path.write_text(path.read_text().replace('"code": "', '"code": "other'))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    refused = python(*command, *settings, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.count("comes from other source code (other") == 1
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    mixed = python(*command, *settings, "sweep.mix_versions=true", cwd=tmp_path)
+    assert (mixed.returncode, mixed.stderr) == (0, "")
+    assert path.read_bytes() == before[path]
 
 
 def test_a_console_that_goes_away_does_not_end_a_sweep(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Hydra composes every job from its files. Jobs that differ only in plain values s
 else: here the first of them is composed by Hydra, the others by exchanging those values.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ class Job:
     """A composed job.
 
     Attributes:
+        number: Its number in the multirun.
         config: Plain values, interpolations resolved.
         folder: Where it is to run; `make_folder` makes it.
         overrides: What sets it apart.
@@ -31,6 +33,7 @@ class Job:
         subdir: `.hydra` as a rule; None for no such files.
     """
 
+    number: int
     config: Mapping[str, Any]
     folder: Path
     overrides: Sequence[str]
@@ -38,7 +41,7 @@ class Job:
     subdir: str | None
 
     def make_folder(self) -> None:
-        """Make the folder and the files that Hydra would leave in it.
+        """Make the folder and the files that Hydra would leave in it, unless they are there.
 
         Raises:
             OSError: It cannot be written.
@@ -48,7 +51,15 @@ class Job:
             inner = self.folder / self.subdir
             inner.mkdir(exist_ok=True)
             for name, content in self.files.items():
-                (inner / name).write_text(content, encoding="utf-8")
+                _write_if_new(inner / name, content)
+
+
+def _write_if_new(path: Path, content: str) -> None:
+    """Write a file that another process may be reading, but not what it holds already."""
+    with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
+        if path.read_text(encoding="utf-8") == content:
+            return
+    path.write_text(content, encoding="utf-8")
 
 
 class Composer:
@@ -141,7 +152,7 @@ class _Family:
             "hydra.yaml": self._hydra_text.render({f"hydra.{k}": v for k, v in own.items()}),
             "overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(task)),
         }
-        return Job(self._resolved(), folder, task, files, self._subdir)
+        return Job(number, self._resolved(), folder, task, files, self._subdir)
 
     def _resolved(self) -> Mapping[str, Any]:
         nodes = {str(key): self._composed[key] for key in self._composed if key != "hydra"}

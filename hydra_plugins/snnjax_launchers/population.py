@@ -1,6 +1,7 @@
 """`hydra/launcher=population`: the jobs of a multirun trained together, each in its own folder."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -8,11 +9,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_plugins.snnjax_launchers.composer import Composer
-from snnjax.experiment import Means
 
 
 class PopulationLauncher(Launcher):
     """Makes every job's folder as Hydra would, then hands all jobs over at once.
+
+    Jobs that the folder of the multirun already has keep their numbers when others are added.
 
     Args:
         members: Most runs in one population; None leaves the number to the machine.
@@ -23,7 +25,7 @@ class PopulationLauncher(Launcher):
     def __init__(
         self, members: int | None = None, workers: int | None = None, lanes: int | None = None
     ) -> None:
-        self.means = Means(members, workers, lanes)
+        self.means = (members, workers, lanes)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -36,15 +38,20 @@ class PopulationLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Train a batch of jobs; a failed one returns NaN and leaves `error.json` behind."""
+        # Hydra imports every plugin at every start: not with what loads NumPy.
         from snnjax.app import run_jobs
+        from snnjax.experiment import Means
+        from snnjax.listing import job_numbers
 
         setup_globals()
+        sweep = Path(str(self.config.hydra.sweep.dir)).absolute()
         composer = Composer(self.context.config_loader, self.config)
+        numbers = job_numbers(sweep, job_overrides, initial_job_idx)
         jobs = [
-            composer.compose(initial_job_idx + position, overrides)
-            for position, overrides in enumerate(job_overrides)
+            composer.compose(number, overrides)
+            for number, overrides in zip(numbers, job_overrides, strict=True)
         ]
-        objectives = run_jobs(jobs, self.means)
+        objectives = run_jobs(jobs, sweep, Means(*self.means))
         return [
             JobReturn(job.overrides, status=JobStatus.COMPLETED, _return_value=objective)
             for job, objective in zip(jobs, objectives, strict=True)

@@ -16,6 +16,9 @@ try:
 except ImportError:
     fcntl = None  # type: ignore[assignment]
 
+# What file systems without locks answer; some network drives have none, and Windows has others.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+
 
 def to_line(evaluation: Evaluation) -> str:
     """Write an evaluation as a line: epoch, step, split, then the metrics by name.
@@ -59,25 +62,44 @@ def read_evaluations(path: Path) -> list[Evaluation]:
     return [from_line(line) for line in lines]
 
 
-def lock_alone(file: IO[bytes]) -> None:
-    """Lock an open file for this process until it is closed; where locks exist (not on Windows).
+def lock(file: int) -> None:
+    """Wait for the lock of an open file and hold it until that is closed, where there are locks.
 
     Raises:
-        OSError: Another process holds it.
+        OSError: It cannot be locked.
     """
     if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def is_locked(path: Path) -> bool:
-    """Tell whether a process, this one included, holds the lock of a file; False where unknown."""
+def lock_alone(file: IO[bytes]) -> None:
+    """Lock an open file until it is closed; do nothing where there are no locks.
+
+    Raises:
+        BlockingIOError: It is locked already, by another process or by this one.
+    """
+    if fcntl is None:
+        return
     try:
-        with path.open("r+b") as file:
-            lock_alone(file)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def is_locked(path: Path) -> bool | None:
+    """Tell whether a process, this one included, holds the lock of a file; None where unknown."""
+    if fcntl is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        return None
     return False
 
 
@@ -104,7 +126,7 @@ class MetricsFile:
         self._file = self.path.open("a+b")
         try:
             lock_alone(self._file)
-        except OSError as error:
+        except BlockingIOError as error:
             self._file.close()
             reason = "another process is training in this folder"
             raise OSError(errno.EBUSY, reason, str(run.folder)) from error
