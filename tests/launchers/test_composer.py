@@ -60,7 +60,10 @@ SWEEPS = {
 }
 
 
-SUBDIRS = ("${model.name}/${hydra.job.num}", "${hydra.job.override_dirname}/${seed}-${hydra.job.num}")
+SUBDIRS = (
+    "${model.name}/${hydra.job.num}",
+    "${hydra.job.override_dirname}/${seed}-${hydra.job.num}",
+)
 
 
 @pytest.fixture(params=SUBDIRS)
