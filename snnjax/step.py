@@ -1,7 +1,7 @@
 """One network, one batch: initial state, training step, evaluation step; nothing is mapped."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -123,6 +123,7 @@ def mean_loss(
     return sums["loss"] / sums["count"], (sums, extra)
 
 
+@partial(jax.jit, static_argnums=(0, 1), inline=True)  # traced once, wherever it is called
 def eval_step(
     program: Program,
     problem: Problem,

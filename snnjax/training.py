@@ -75,7 +75,7 @@ def run_epochs(
         which the first `state.epoch - epoch_before` entries are filled.
     """
     first = state.epoch
-    record_shapes = jax.eval_shape(lambda: run_epoch(program, problem, member, state, arrays)[1])
+    _, record_shapes = jax.eval_shape(partial(run_epoch, program, problem), member, state, arrays)
     records = jax.tree.map(lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), record_shapes)
 
     def goes_on(carry: tuple[MemberState, Any]) -> jax.Array:
@@ -92,6 +92,7 @@ def run_epochs(
     return jax.lax.while_loop(goes_on, one_epoch, (state, records))
 
 
+@partial(jax.jit, static_argnums=(0, 1), inline=True)  # traced once, wherever it is called
 def run_epoch(
     program: Program, problem: Problem, member: Member, state: MemberState, arrays: Arrays
 ) -> tuple[MemberState, dict[str, Any]]:

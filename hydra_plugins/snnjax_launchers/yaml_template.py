@@ -8,9 +8,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf._utils import get_omega_conf_dumper
 
 _KEY = re.compile(r"^( *)([^\s#'\"\-][^:]*|'[^']*'|\"[^\"]*\"):(?: |$)")
+
+
+def dump(plain: Any) -> str:
+    """Return plain values as `OmegaConf.to_yaml` would, without making a configuration of them."""
+    return yaml.dump(
+        plain,
+        default_flow_style=False,
+        allow_unicode=True,
+        sort_keys=False,
+        Dumper=get_omega_conf_dumper(),
+    )
 
 
 class YamlTemplate:
@@ -41,8 +54,7 @@ class YamlTemplate:
             parts = key.split(".")
             for part in reversed(parts):
                 nested = {part: nested}
-            text = OmegaConf.to_yaml(OmegaConf.create(nested))
-            self._dumped[identity] = text.splitlines()[len(parts) - 1 :]
+            self._dumped[identity] = dump(nested).splitlines()[len(parts) - 1 :]
         return self._dumped[identity]
 
 

@@ -1,9 +1,13 @@
-"""The schema as a list of dotted keys, each with its type, its metadata and its default."""
+"""The schema as a list of dotted keys, each with its type, its metadata and its default.
 
-from collections.abc import Hashable, Iterator, Mapping
+What is found out about a schema is kept: thousands of runs are checked against the same one.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, cast, get_args, get_type_hints
+from types import MappingProxyType
+from typing import Any, get_args, get_type_hints
 
 from snnjax.config.errors import nearest
 
@@ -44,10 +48,11 @@ def sections(annotation: Any) -> tuple[type, ...]:
     return tuple(c for c in candidates if isinstance(c, type) and is_dataclass(c))
 
 
+@cache
 def annotations(schema: type) -> Mapping[str, Any]:
     """Return the resolved type of every field of the dataclass `schema`, in order."""
-    hints = _hints(schema)
-    return {field.name: hints[field.name] for field in fields(schema)}
+    hints = get_type_hints(schema)
+    return MappingProxyType({field.name: hints[field.name] for field in fields(schema)})
 
 
 def tags(annotation: Any) -> Mapping[str, type]:
@@ -55,33 +60,42 @@ def tags(annotation: Any) -> Mapping[str, type]:
     return {get_args(annotations(schema)[TAG])[0]: schema for schema in sections(annotation)}
 
 
+@cache
 def own_leaves(schema: type, prefix: str = "") -> Mapping[str, Leaf]:
     """Return the leaves directly under the dataclass `schema`, by field name."""
     hints = annotations(schema)
-    return {
+    found = {
         field.name: Leaf(
             prefix + field.name, hints[field.name], field.metadata, _default(field.default)
         )
         for field in fields(schema)
-        if not sections(hints[field.name])
+        if field.name not in subsections(schema)
     }
+    return MappingProxyType(found)
+
+
+@cache
+def subsections(schema: type) -> Mapping[str, tuple[type, ...]]:
+    """Return the dataclasses that a field of `schema` admits, for each that is no plain value."""
+    found = {name: sections(annotation) for name, annotation in annotations(schema).items()}
+    return MappingProxyType({name: several for name, several in found.items() if several})
 
 
 def leaves(schema: type, prefix: str = "") -> Iterator[Leaf]:
     """Yield every leaf of `schema`; for a union of sections those of all its members."""
     yield from own_leaves(schema, prefix).values()
-    for name, annotation in annotations(schema).items():
-        for section in sections(annotation):
+    for name, several in subsections(schema).items():
+        for section in several:
             yield from leaves(section, f"{prefix}{name}.")
 
 
 def values(config: Any, prefix: str = "") -> Iterator[tuple[Leaf, Any]]:
     """Yield every leaf of the dataclass instance `config` with its value."""
-    for name, leaf in own_leaves(type(config), prefix).items():
+    schema: type = type(config)
+    for name, leaf in own_leaves(schema, prefix).items():
         yield leaf, getattr(config, name)
-    for name, annotation in annotations(type(config)).items():
-        if sections(annotation):
-            yield from values(getattr(config, name), f"{prefix}{name}.")
+    for name in subsections(schema):
+        yield from values(getattr(config, name), f"{prefix}{name}.")
 
 
 def suggest(schema: type, path: str, siblings: Iterator[str] | tuple[str, ...]) -> str:
@@ -97,11 +111,6 @@ def suggest(schema: type, path: str, siblings: Iterator[str] | tuple[str, ...]) 
         return same[0]
     last = {candidate.rpartition(".")[2]: candidate for candidate in reversed(known)}
     return nearest(key, siblings) or last.get(nearest(key, last), "") or nearest(path, known)
-
-
-@cache
-def _hints(schema: Hashable) -> Mapping[str, Any]:
-    return get_type_hints(cast(type, schema))
 
 
 def _default(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from snnjax.config.fields import Leaf, annotations, own_leaves, sections, values
+from snnjax.config.fields import Leaf, annotations, own_leaves, subsections, values
 from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
 
 Member: TypeAlias = dict[str, NDArray[Any]]
@@ -82,16 +82,13 @@ def _is_in_member(leaf: Leaf, value: Any) -> bool:
 
 
 def _without_member(section: Any) -> Any:
+    schema: type = type(section)
     hidden: Mapping[str, Any] = {
         name: IN_MEMBER
-        for name, leaf in own_leaves(type(section)).items()
+        for name, leaf in own_leaves(schema).items()
         if _is_in_member(leaf, getattr(section, name))
     }
-    nested = {
-        name: _without_member(getattr(section, name))
-        for name, annotation in annotations(type(section)).items()
-        if sections(annotation)
-    }
+    nested = {name: _without_member(getattr(section, name)) for name in subsections(schema)}
     return replace(section, **hidden, **nested)
 
 

@@ -69,11 +69,12 @@ class _Conversion:
 
     def section(self, annotation: Any, raw: Any, path: str) -> Any:
         """Return `raw` as one of the dataclasses of `annotation`; None after a mistake."""
-        schema = sections(annotation)[0]
+        schemas = sections(annotation)
+        schema = schemas[0]
         if not isinstance(raw, Mapping):
             self._add(path, raw, "is a group of keys", enumerate_names([*annotations(schema)]))
             return None
-        if len(sections(annotation)) > 1:
+        if len(schemas) > 1:
             chosen = self._tagged(annotation, raw, path)
             if chosen is None:
                 return None
@@ -145,12 +146,14 @@ def _plain(cfg: Any) -> Mapping[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from snnjax.config.plain import plain_values
+
     if not OmegaConf.is_dict(cfg):
         return dict(cfg)
-    task = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     try:
-        return cast(Mapping[str, Any], OmegaConf.to_container(task, resolve=True))
+        return plain_values(cfg)
     except OmegaConfBaseException as error:
+        task = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
         as_written = OmegaConf.to_container(task, resolve=False)
         raise ConfigError([_unresolved(error, as_written)]) from error
 

@@ -37,6 +37,22 @@ SWEEPS = {
         ["data.root='#1'", "logging.wandb.group='1e3'"],
         ["data.root=" + "/".join(["a folder"] * 20), "logging.wandb.group='true'"],
     ),
+    "groups and interpolations": (
+        ["model=snn", "data.name=wine", "logging.wandb.group=${model.activation}", "seed=1"],
+        ["model=msra", "data.name=wine", "logging.wandb.group=${model.activation}", "seed=2"],
+        ["model=msra", "data.name=iris", "logging.wandb.group=${data.name}-${seed}", "seed=3"],
+        ["model=msra", "data.name=iris", "logging.wandb.group=plain", "seed=${data.fold}"],
+    ),
+    "sections": (
+        ["logging.wandb={group: one, mode: online}", "seed=1"],
+        ["logging.wandb={group: two}", "seed=2"],
+        ["logging.wandb={project: three}", "seed=3"],
+    ),
+    "of Hydra's job": (
+        ["seed=1", "logging.wandb.group=${hydra:job.id}"],
+        ["seed=2", "logging.wandb.group=${hydra:runtime.output_dir}"],
+        ["seed=3", "logging.wandb.group=${hydra:runtime.output_dir}"],
+    ),
     "added and forced": (
         ["++seed=4", "data.validation=default"],
         ["++seed=5", "data.validation=0.2"],
@@ -44,14 +60,20 @@ SWEEPS = {
 }
 
 
-@pytest.fixture
-def context(tmp_path: Path) -> Iterator[tuple[HydraContext, DictConfig]]:
+SUBDIRS = (
+    "${model.name}/${hydra.job.num}",
+    "${hydra.job.override_dirname}/${seed}-${hydra.job.num}",
+)
+
+
+@pytest.fixture(params=SUBDIRS)
+def context(tmp_path: Path, request) -> Iterator[tuple[HydraContext, DictConfig]]:
     register()
     setup_globals()
     loader = ConfigLoaderImpl(create_config_search_path(str(folder("conf"))))
     overrides = [
         f"hydra.sweep.dir={tmp_path}/ours",
-        "hydra.sweep.subdir=${model.name}/${hydra.job.num}",
+        f"hydra.sweep.subdir='{request.param}'",
     ]
     master = loader.load_configuration("config", overrides, run_mode=RunMode.MULTIRUN)
     HydraConfig.instance().set_config(master)
