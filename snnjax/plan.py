@@ -21,6 +21,10 @@ from snnjax.strategy import default_workers, most_members
 # Populations for each worker, so that all workers end at about the same time.
 _TURNS = 4
 
+# A population is filled up with idle members only as long as all weights are no more than these:
+# 128 MB, and as much again for each copy that the optimizer keeps.
+_MOST_IDLE_WEIGHTS = 2**25
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -85,8 +89,8 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
     layouts = {columns: _SharedLayout(sets) for columns, sets in shared.items()}
     missing = set(left)
     parts = [
-        _Group([n for n in numbers if n in missing], runs, layouts[columns], rows)
-        for (_, _, columns, rows), numbers in groups.items()
+        _Group(kind, [n for n in numbers if n in missing], runs, layouts[kind[2]])
+        for kind, numbers in groups.items()
     ]
     parts = [part for part in parts if part.numbers]
     populations = _divided(parts, members, workers, means.lanes)
@@ -114,14 +118,20 @@ class _Group:
     """Runs of one compiled program, those with most rows first: neighbours take as long."""
 
     def __init__(
-        self, numbers: Sequence[int], runs: Sequence[Run], layout: _SharedLayout, rows: Hashable
+        self,
+        kind: tuple[Hashable, ...],
+        numbers: Sequence[int],
+        runs: Sequence[Run],
+        layout: _SharedLayout,
     ) -> None:
+        *family, rows = kind
+        self.family = tuple(family)
         self.layout = layout
         self.problem = with_rows_of(
             layout.problem, [data for data in layout.sets if row_class(data) == rows]
         )
         self.places = {number: layout.places[runs[number].config.data] for number in numbers}
-        self._weights = (
+        self.weights = (
             parameter_count(split(runs[numbers[0]].config)[0], layout.problem) if numbers else 0
         )
         self._epochs = {number: runs[number].config.training.epochs for number in numbers}
@@ -129,7 +139,7 @@ class _Group:
 
     def cost(self, numbers: Sequence[int]) -> float:
         """Count multiplications of weights."""
-        return float(self._weights * sum(self._samples(number) for number in numbers))
+        return float(self.weights * sum(self._samples(number) for number in numbers))
 
     def _samples(self, number: int) -> int:
         rows = self.layout.sets[self.places[number]].rows["train"]
@@ -140,17 +150,11 @@ def _divided(
     groups: Sequence[_Group], members: int, workers: int, lanes: int | None
 ) -> list[Planned]:
     """Divide groups into populations of equal size, as many as keep all workers busy."""
-    total = sum(group.cost(group.numbers) for group in groups)
+    sizes = _sizes(groups, members, workers)
     populations: list[Planned] = []
-    for group in groups:
-        share = group.cost(group.numbers) / total
-        pieces = max(
-            math.ceil(len(group.numbers) / members),
-            min(len(group.numbers), math.ceil(_TURNS * workers * share)),
-        )
-        size = math.ceil(len(group.numbers) / pieces)
-        for start in range(0, len(group.numbers), size):
-            numbers = group.numbers[start : start + size]
+    for group, (filled, size) in zip(groups, sizes, strict=True):
+        for start in range(0, len(group.numbers), filled):
+            numbers = group.numbers[start : start + filled]
             together = partial(
                 _together,
                 group.layout,
@@ -162,6 +166,31 @@ def _divided(
             )
             populations.append(Planned(tuple(numbers), group.cost(numbers), together))
     return sorted(populations, key=lambda population: -population.cost)
+
+
+def _sizes(groups: Sequence[_Group], members: int, workers: int) -> list[tuple[int, int]]:
+    """Return for each group how many runs its populations have, and members with the idle ones.
+
+    Groups of a family, which differ in the rows of their data only, share the programs that start
+    and score as long as their sizes are the same. Idle members cost nothing but memory.
+    """
+    total = sum(group.cost(group.numbers) for group in groups)
+    filled = []
+    for group in groups:
+        share = group.cost(group.numbers) / total
+        pieces = max(
+            math.ceil(len(group.numbers) / members),
+            min(len(group.numbers), math.ceil(_TURNS * workers * share)),
+        )
+        filled.append(math.ceil(len(group.numbers) / pieces))
+    largest: dict[Hashable, int] = {}
+    for group, size in zip(groups, filled, strict=True):
+        largest[group.family] = max(size, largest.get(group.family, 0))
+    return [
+        (size, shared if shared * group.weights <= _MOST_IDLE_WEIGHTS else size)
+        for group, size in zip(groups, filled, strict=True)
+        for shared in (largest[group.family],)
+    ]
 
 
 def _together(layout: _SharedLayout, **how: Any) -> Together:
