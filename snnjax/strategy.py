@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 # Benchmarks: benchmarks/results/sweep.json, table of strategies.
 _CPU_LANES = 1
@@ -128,6 +128,6 @@ def placed(strategy: Strategy, shapes: Any) -> Any:
 
 
 def _mesh(strategy: Strategy) -> jax.sharding.Mesh:
-    return jax.make_mesh(
-        (strategy.devices,), ("members",), devices=jax.local_devices()[: strategy.devices]
-    )
+    devices = jax.local_devices()[: strategy.devices]
+    # Members change places between devices, which JAX's default, explicit axes, would not allow.
+    return jax.make_mesh((strategy.devices,), ("members",), (AxisType.Auto,), devices=devices)
