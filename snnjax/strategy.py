@@ -67,6 +67,11 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
+def memory_limit() -> int | None:
+    """Return how many bytes a device has for arrays; None where that is not known, as on CPUs."""
+    return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+
+
 def padded_size(strategy: Strategy, members: int) -> int:
     """Round a number of members up so that every lane of every device has one."""
     unit = strategy.lanes * strategy.devices
