@@ -5,6 +5,7 @@ of its members runs. Between chunks running members are moved together; where a 
 is one group it is made smaller, which takes a compilation and must be worth it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,7 +58,7 @@ def states(crew: Crew) -> Any:
 
 
 def regroup(crew: Crew, running: Running) -> Crew:
-    """Move running members together if that leaves fewer groups with work; nothing is compiled.
+    """Move running members together if that leaves fewer groups with work; programs stay the same.
 
     Args:
         crew: The slots.
@@ -118,22 +119,32 @@ def _numbers_of(crew: Crew, strategy: Strategy, order: Order) -> Any:
 
 
 def _take(strategy: Strategy, tree: Any, places: Order) -> Any:
-    places = places.astype(np.int32)
-    program, _ = compiled(take_members, (strategy,), (tree, places))
-    return deal_out(strategy, program(tree, places))
+    return _each(strategy, take_members, places, tree)
 
 
 def _put(strategy: Strategy, tree: Any, places: Order, part: Any) -> Any:
+    return _each(strategy, put_members, places, tree, part)
+
+
+def _each(
+    strategy: Strategy, function: Callable[..., jax.Array], places: Order, *trees: Any
+) -> Any:
+    """Apply a function leaf by leaf: few shapes differ, and small programs compile quickly."""
     places = places.astype(np.int32)
-    program, _ = compiled(put_members, (strategy,), (tree, places, part))
-    return program(tree, places, part)
+
+    def one(*leaves: jax.Array) -> Any:
+        program, _ = compiled(function, (strategy.devices,), (places, *leaves))
+        # Where its result lies is the compiler's choice, but the next program insists.
+        return deal_out(strategy, program(places, *leaves))
+
+    return jax.tree.map(one, *trees)
 
 
-def take_members(strategy: Strategy, tree: Any, places: jax.Array) -> Any:
+def take_members(devices: int, places: jax.Array, leaf: jax.Array) -> jax.Array:
     """Pick members by their place."""
-    return jax.tree.map(lambda leaf: leaf[places], tree)
+    return leaf[places]
 
 
-def put_members(strategy: Strategy, tree: Any, places: jax.Array, part: Any) -> Any:
+def put_members(devices: int, places: jax.Array, leaf: jax.Array, part: jax.Array) -> jax.Array:
     """Replace members by their place."""
-    return jax.tree.map(lambda leaf, new: leaf.at[places].set(new), tree, part)
+    return leaf.at[places].set(part)

@@ -229,6 +229,8 @@ def _train(
     count: Callable[[], None],
 ) -> list[RunResult | OSError]:
     """Train runs whose folders are open and write down how they end."""
+    import jax
+
     from snnjax import population
 
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
@@ -241,7 +243,8 @@ def _train(
             raise _AllFailed
 
     sets, layout = together.sets or (), together.layout
-    strategy = None if together.lanes is None else population.Strategy(together.lanes)
+    lanes = together.lanes
+    strategy = None if lanes is None else population.Strategy(lanes, jax.local_device_count())
     try:
         trained = population.train(
             programs[0], members, layout, report,

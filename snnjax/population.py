@@ -15,19 +15,23 @@ from snnjax.config.split import Program
 from snnjax.crew import Crew
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.outcomes import EpochRecord, Outcome, Report, conclude, report_news
-from snnjax.programs import Programs, Seat, compile_advance, prepare, summary
+from snnjax.programs import Programs, Seat, compile_advance, fitting_lanes, prepare, summary
 from snnjax.shapes import Problem
 from snnjax.step import Member
 from snnjax.strategy import Strategy, choose, core_count, padded_size, share
 from snnjax.training import MemberState
 
-# Half of the time left must be worth so many compilations before one is made for fewer members.
-_WORTH = 2.0
+# Half of the time left must be worth so many compilations before one is made for fewer members,
+# and these take at least so many seconds, even if those for all members were done before.
+_WORTH, _LEAST_COMPILE_SECONDS = 2.0, 2.0
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A population at its end: an outcome per member, the state, and how it was done."""
+    """A population at its end: an outcome per member, the state, and how it was done.
+
+    The state has the members first, perhaps followed by some that did nothing.
+    """
 
     outcomes: list[Outcome]
     state: MemberState
@@ -53,9 +57,14 @@ class _Population:
         """The data set of each member."""
         return [self.layout.sets[place] for place in self.sets]
 
+    @property
+    def slots(self) -> int:
+        """The number of members, together with those that do nothing."""
+        return padded_size(self.strategy, max(self.size, len(self.members)))
+
     def seats(self) -> Seat:
         """Stack the members and their views on the host, filled up with members that do nothing."""
-        missing = padded_size(self.strategy, max(self.size, len(self.members))) - len(self.members)
+        missing = self.slots - len(self.members)
         idle = {**self.members[-1], "training.epochs": np.int32(0)}
         members = [*self.members, *[idle] * missing]
         views = [self.layout.views[place] for place in (*self.sets, *[self.sets[-1]] * missing)]
@@ -113,16 +122,28 @@ def train(
 
 def _fit(population: _Population, report: Report) -> Trained:
     """Train as many members at once as memory allows."""
+    table = share(population.strategy, population.layout.table)
     while True:
-        lanes, count = population.strategy.lanes, len(population.members)
+        strategy, count = population.strategy, len(population.members)
         try:
-            return _train(population, report)
+            people = crew.assemble(strategy, population.seats())
+            programs = prepare(
+                population.program, population.problem, population.layout.problem,
+                strategy, people.at_work, table,
+            )  # fmt: skip
+            lanes = fitting_lanes(programs.advance, strategy.lanes)
+            if lanes == strategy.lanes:
+                return _train(population, programs, people, table, report)
         except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or lanes == count == 1:
+            if "RESOURCE_EXHAUSTED" not in str(error) or population.slots == strategy.devices:
                 raise
-        if lanes == 1:
+            lanes = strategy.lanes // 2
+        if lanes:
+            population = replace(population, strategy=replace(strategy, lanes=lanes))
+        elif population.size > count:
+            population = replace(population, size=count)
+        else:
             return _train_halves(population, report)
-        population = replace(population, strategy=replace(population.strategy, lanes=lanes // 2))
 
 
 def _train_halves(population: _Population, report: Report) -> Trained:
@@ -134,7 +155,7 @@ def _train_halves(population: _Population, report: Report) -> Trained:
         report(replace(record, member=record.member + half))
 
     one = _fit(population.part(0, half), report)
-    kept = jax.device_get(one.state)
+    kept = jax.tree.map(lambda leaf: np.asarray(leaf)[:half], one.state)
     other = _fit(population.part(half, count), report_second)
     return Trained(
         outcomes=one.outcomes + other.outcomes,
@@ -145,23 +166,22 @@ def _train_halves(population: _Population, report: Report) -> Trained:
     )
 
 
-def _train(population: _Population, report: Report) -> Trained:
-    program, layout, strategy = population.program, population.layout, population.strategy
-    table = share(strategy, layout.table)
-    people = crew.assemble(strategy, population.seats())
-    everyone = people.at_work
-    programs = prepare(program, population.problem, layout.problem, strategy, everyone, table)
+def _train(
+    population: _Population, programs: Programs, people: Crew, table: Table, report: Report
+) -> Trained:
+    """Train members who have their seats; raises where memory does not suffice."""
+    everyone, count = people.at_work, len(population.members)
     began = time.perf_counter()
     people = replace(people, state=programs.start(everyone))
     people = _run(population, programs, people, table, report)
     state = crew.states(people)
-    scored = _score(programs, people.numbers, everyone, state, table)
-    outcomes = conclude(program, jax.device_get(summary(state)), scored, population.data)
-    count = len(population.members)
+    scored = _score(programs, people.numbers, everyone, state, table, count)
+    outcomes = conclude(population.program, jax.device_get(summary(state)), scored, population.data)
     return Trained(
         outcomes=outcomes,
-        state=jax.tree.map(lambda leaf: leaf[:count], state),
-        strategy=strategy.description() | {"population": count, "chunk_epochs": programs.length},
+        state=state,
+        strategy=population.strategy.description()
+        | {"population": count, "chunk_epochs": programs.length},
         seconds=time.perf_counter() - began,
         compile_seconds=programs.seconds,
     )
@@ -172,7 +192,9 @@ def _run(
 ) -> Crew:
     """Advance chunk by chunk until every member has stopped."""
     data, advance = population.data, programs.advance
-    longest = max(int(member["training.epochs"]) for member in population.members)
+    epochs = np.array([int(member["training.epochs"]) for member in population.members])
+    longest = int(epochs.max())
+    worth = _WORTH * max(programs.seconds, _LEAST_COMPILE_SECONDS)
     running = np.ones(len(people.order), bool)
     pending, looked = None, time.perf_counter()
     for until in range(programs.length, longest + programs.length, programs.length):
@@ -185,8 +207,9 @@ def _run(
                 return people
             before, looked = looked, time.perf_counter()
             people = crew.regroup(people, running)
-            left = (longest - until) / programs.length * (looked - before)
-            if left / 2 > _WORTH * programs.seconds and (few := crew.smaller(people, running)):
+            left = epochs[running[: len(epochs)]].max() - until
+            left_seconds = left / programs.length * (looked - before)
+            if left_seconds / 2 > worth and (few := crew.smaller(people, running)):
                 people = few
                 advance, _ = compile_advance(
                     population.program, population.problem, people.strategy,
@@ -209,12 +232,13 @@ def _tell(
 
 
 def _score(
-    programs: Programs, numbers: Seat, seats: Seat, state: MemberState, table: Table
+    programs: Programs, numbers: Seat, seats: Seat, state: MemberState, table: Table, members: int
 ) -> dict[str, Any]:
     """Evaluate the network each member stands for on every split: sums and scores, on the host."""
     view, scored = numbers[1], {}
     for split in SPLITS:
-        firsts, counts = view.first[split], view.rows[split]
+        firsts, counts = view.first[split], view.rows[split].copy()
+        counts[members:] = 0  # those that do nothing
         blocks = []
         for begin in range(0, int(counts.max()), programs.rows):
             count = np.clip(counts - begin, 0, programs.rows).astype(np.int32)

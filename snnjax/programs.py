@@ -13,7 +13,7 @@ from snnjax.compilation import Compiling, begin_compiling
 from snnjax.config.split import Program
 from snnjax.shapes import Problem, bucket
 from snnjax.step import Member
-from snnjax.strategy import Strategy, map_members, placed
+from snnjax.strategy import Strategy, map_members, memory_limit, placed
 from snnjax.training import MemberState
 
 # A chunk is what runs between two looks from the host: at most so much arithmetic per member and
@@ -22,6 +22,8 @@ _MEMBER_FLOPS, _POPULATION_FLOPS = 3e10, 3e11
 _ACCELERATOR_FACTOR = 100
 _MAX_CHUNK = 64
 _MAX_RECORD_BYTES = 2**25
+# Of each class an epoch records how many rows are and were said to be of it, hits, and ranks.
+_CLASS_RECORD_BYTES = 16
 
 # Rows of a split scored by one call, as far as their scores fit into so many bytes.
 _SCORED_ROWS, _MAX_SCORE_BYTES = 4096, 2**25
@@ -102,13 +104,36 @@ def compile_advance(
     return begin_compiling(advance_members, statics, (seats, state, table, until), donate=(1,))
 
 
+def fitting_lanes(advance: Any, lanes: int) -> int:
+    """Return how many of the lanes a compiled `advance` has fit into a device's memory, by halves.
+
+    What is computed meanwhile grows with the lanes, what is kept only with the population.
+    """
+    needed, limit = advance.memory_analysis(), memory_limit()
+    if needed is None or limit is None:
+        return lanes
+    kept = needed.argument_size_in_bytes + needed.output_size_in_bytes - needed.alias_size_in_bytes
+    fitting = lanes
+    while fitting > 1 and kept + needed.temp_size_in_bytes * fitting / lanes > limit:
+        fitting //= 2
+    return fitting
+
+
 def start_members(
     program: Program, problem: Problem, strategy: Strategy, seats: Seat
 ) -> MemberState:
     """Return every member before its first epoch."""
 
     def one(seat: Seat, _: None) -> MemberState:
-        return training.start(program, problem, *seat)
+        def begin() -> MemberState:
+            return training.start(program, problem, *seat)
+
+        def idle() -> MemberState:
+            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            return zeros._replace(status=jnp.int32(training.FINISHED))
+
+        shapes = jax.eval_shape(begin)
+        return jax.lax.cond(seat[0]["training.epochs"] > 0, begin, idle)
 
     return map_members(strategy, one, seats, None)
 
@@ -176,9 +201,9 @@ def _chunk_length(program: Program, problem: Problem, state: MemberState) -> int
     epoch_flops = 6 * weights * problem.train_rows[-1]
     factor = 1 if jax.default_backend() == "cpu" else _ACCELERATOR_FACTOR
     most_flops = factor * min(_MEMBER_FLOPS, _POPULATION_FLOPS / members)
-    most_records = _MAX_RECORD_BYTES // (members * (12 * problem.outputs + 64))
+    most_records = _MAX_RECORD_BYTES // (members * (_CLASS_RECORD_BYTES * problem.outputs + 64))
     length = 1
-    while 2 * length * epoch_flops <= most_flops and length < min(_MAX_CHUNK, most_records):
+    while 2 * length * epoch_flops <= most_flops and 2 * length <= min(_MAX_CHUNK, most_records):
         length *= 2
     return length
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 # Benchmarks: benchmarks/results/sweep.json, table of strategies.
 _CPU_LANES = 1
@@ -65,6 +65,11 @@ def core_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def memory_limit() -> int | None:
+    """Return how many bytes a device has for arrays; None where that is not known, as on CPUs."""
+    return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
 
 
 def padded_size(strategy: Strategy, members: int) -> int:
@@ -128,6 +133,6 @@ def placed(strategy: Strategy, shapes: Any) -> Any:
 
 
 def _mesh(strategy: Strategy) -> jax.sharding.Mesh:
-    return jax.make_mesh(
-        (strategy.devices,), ("members",), devices=jax.local_devices()[: strategy.devices]
-    )
+    devices = jax.local_devices()[: strategy.devices]
+    # Members change places between devices, which JAX's default, explicit axes, would not allow.
+    return jax.make_mesh((strategy.devices,), ("members",), (AxisType.Auto,), devices=devices)
