@@ -75,9 +75,7 @@ def run_epochs(
         which the first `state.epoch - epoch_before` entries are filled.
     """
     first = state.epoch
-    _, record_shapes = jax.eval_shape(
-        partial(run_epoch, program, problem), member, state, arrays
-    )
+    _, record_shapes = jax.eval_shape(partial(run_epoch, program, problem), member, state, arrays)
     records = jax.tree.map(lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), record_shapes)
 
     def goes_on(carry: tuple[MemberState, Any]) -> jax.Array:
