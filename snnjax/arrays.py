@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,7 +99,7 @@ def lay_out(*sets: Dataset) -> Layout:
         views.append(_view(data, problem, first))
     # Splits of other folds are a little shorter or longer, and must not change the shape.
     indices.append(np.zeros(bucket(entries) - entries, np.int32))
-    table = Table(*(jnp.asarray(_joined(parts)) for parts in (features, targets, indices)))
+    table = Table(*(jax.device_put(_joined(parts)) for parts in (features, targets, indices)))
     return Layout(problem, sets, table, tuple(views))
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import jax
 
+from snnjax.executables import Executables, Kept, revive
+
 Executable = Callable[..., Any]
 
 
@@ -42,6 +44,16 @@ _CPU_OPTIONS: dict[str, str | bool] = {
 }
 
 _known: dict[Hashable, "Future[Compiling]"] = {}
+_disk: list[Executables] = []  # one, once `keep_compiled` was called
+
+
+class _Hits(threading.local):
+    """Programs that JAX's own cache had for this thread."""
+
+    count = 0
+
+
+_hits = _Hits()
 _lock = threading.Lock()
 # XLA compiles without Python's lock; what a population needs is compiled side by side.
 _compilers = ThreadPoolExecutor(4, thread_name_prefix="compiler")
@@ -107,6 +119,7 @@ def program_count() -> int:
 def keep_compiled(folder: Path) -> None:
     """Keep compiled programs in a folder, so that the next process need not compile them again.
 
+    JAX's own cache takes part: it has what other source code or another library compiled alike.
     JAX_COMPILATION_CACHE_DIR in the environment names another folder. One that cannot be written
     is left alone.
     """
@@ -118,6 +131,7 @@ def keep_compiled(folder: Path) -> None:
     if os.access(chosen, os.W_OK):
         jax.config.update("jax_compilation_cache_dir", str(chosen))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        _disk[:] = [Executables(chosen)]
 
 
 def _begin(
@@ -126,18 +140,48 @@ def _begin(
     arguments: tuple[Any, ...],
     donate: tuple[int, ...],
 ) -> Compiling:
-    offset = len(statics)
-    jitted = jax.jit(
-        function,
-        static_argnums=tuple(range(offset)),
-        donate_argnums=tuple(offset + position for position in donate),
-    )
-    lowered = jitted.lower(*statics, *arguments)
-    shapes = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), lowered.out_info
-    )
     options = _CPU_OPTIONS if jax.default_backend() == "cpu" else None
-    return Compiling(shapes, _compilers.submit(lowered.compile, compiler_options=options))
+    disk = _disk[0] if _disk else None
+    place = disk and disk.place(function, statics, arguments, donate, options)
+
+    def lower() -> tuple[jax.stages.Lowered, Any]:
+        offset = len(statics)
+        jitted = jax.jit(
+            function,
+            static_argnums=tuple(range(offset)),
+            donate_argnums=tuple(offset + position for position in donate),
+        )
+        lowered = jitted.lower(*statics, *arguments)
+        return lowered, jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), lowered.out_info
+        )
+
+    def compile_and_keep(lowered: jax.stages.Lowered, shapes: Any) -> Executable:
+        before = _hits.count
+        executable = lowered.compile(compiler_options=options)
+        # What comes out of JAX's cache lacks its code when it is serialized again.
+        if disk and place and _hits.count == before:
+            disk.keep(place, shapes, executable)
+        return executable
+
+    def wake(kept: Kept) -> Executable:
+        try:
+            return revive(kept, arguments)
+        except Exception:  # whatever is wrong with what was kept, it can be made again
+            return compile_and_keep(*lower())
+
+    if disk and place and (kept := disk.find(place)) is not None:
+        return Compiling(kept.shapes, _compilers.submit(wake, kept))
+    lowered, shapes = lower()
+    return Compiling(shapes, _compilers.submit(compile_and_keep, lowered, shapes))
+
+
+def _count_hit(event: str, **_: Any) -> None:
+    if event == "/jax/compilation_cache/cache_hits":
+        _hits.count += 1
+
+
+jax.monitoring.register_event_listener(_count_hit)
 
 
 def _forget_failed(identity: Hashable, executable: "Future[Executable]") -> None:

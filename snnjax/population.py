@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from snnjax import crew, interruption, training
@@ -198,7 +197,7 @@ def _run(
     running = np.ones(len(people.order), bool)
     pending, looked = None, time.perf_counter()
     for until in range(programs.length, longest + programs.length, programs.length):
-        state, news = advance(people.at_work, people.state, table, jnp.int32(until))
+        state, news = advance(people.at_work, people.state, table, np.int32(until))
         people, now = replace(people, state=state), (news, people.order)
         # Only now is the chunk before fetched: the device is never idle while the host reads.
         if pending is not None:

@@ -78,10 +78,11 @@ def prepare(
     rows = _scored_rows(whole, state)
     members = state.status.shape
     span = placed(strategy, (jax.ShapeDtypeStruct(members, jnp.int32),) * 2)
+    # The longest first: the others are traced while it is being compiled.
+    advance = compile_advance(program, problem, strategy, length, seats, state, table)
     score = begin_compiling(
         score_members, (program, whole, strategy, rows), (state, seats, table, *span)
     )
-    advance = compile_advance(program, problem, strategy, length, seats, state, table)
     ready = [compiling.result() for compiling in (start, advance, score)]
     waited = any(seconds for _, seconds in ready)
     seconds = time.perf_counter() - began if waited else 0.0

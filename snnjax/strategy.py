@@ -111,7 +111,7 @@ def map_members(
 def deal_out(strategy: Strategy, members: Any) -> Any:
     """Put the leading axis of a pytree where the strategy computes it."""
     if strategy.devices == 1:
-        return jax.tree.map(jax.numpy.asarray, members)
+        return jax.device_put(members)
     return jax.device_put(members, NamedSharding(_mesh(strategy), _MEMBERS))
 
 

@@ -21,7 +21,7 @@ LAYERS = (
     ("population",),
     ("crew", "programs"),
     ("outcomes", "compilation", "strategy"),
-    ("training",),
+    ("training", "executables"),
     ("arrays", "step"),
     ("metrics", "nn", "optim", "shapes", "sinks"),
     ("data",),

@@ -1,0 +1,120 @@
+"""Programs from disk: the same numbers without tracing, and only for what they were made from."""
+
+import os
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from snnjax import compilation, executables
+
+TRACED = []
+
+
+def scaled_powers(factor, x, y):
+    TRACED.append(factor)
+    return {"power": jax.lax.fori_loop(0, 5, lambda _, z: z * x, x) * factor}, y + 1
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    """Keep programs in an empty folder, and leave JAX's own cache as it was."""
+    monkeypatch.setattr(compilation, "_disk", [executables.Executables(tmp_path)])
+    monkeypatch.setattr(compilation, "_known", {})
+    before = jax.config.jax_enable_compilation_cache
+    jax.config.update("jax_enable_compilation_cache", False)
+    TRACED.clear()
+    yield tmp_path
+    jax.config.update("jax_enable_compilation_cache", before)
+
+
+def call(factor=2.0, rows=3):
+    """Call the program as another process would: nothing is known yet."""
+    compilation._known.clear()
+    jax.clear_caches()
+    arguments = jnp.linspace(0.5, 1.5, rows), np.int32(4)
+    program, _ = compilation.compiled(scaled_powers, (factor,), arguments)
+    return jax.device_get(program(*arguments))
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.program"))
+
+
+def test_a_kept_program_gives_the_same_bits_without_tracing(folder):
+    powers, count = call()
+    assert len(kept(folder)) == len(TRACED) == 1
+    again, count_again = call()
+    assert len(TRACED) == 1
+    np.testing.assert_array_equal(again["power"], powers["power"])
+    np.testing.assert_allclose(powers["power"], 2 * np.linspace(0.5, 1.5, 3) ** 6, rtol=1e-6)
+    assert count == count_again == 5
+
+
+def test_other_statics_shapes_and_settings_are_other_programs(folder, monkeypatch):
+    call()
+    call(factor=3.0)
+    call(rows=4)
+    assert len(kept(folder)) == 3
+    monkeypatch.setenv("XLA_FLAGS_OF_A_TEST", "1")
+    compilation._disk[0] = executables.Executables(folder)
+    call()
+    monkeypatch.setattr(executables, "_source_digest", lambda: "other source code")
+    compilation._disk[0] = executables.Executables(folder)
+    call()
+    assert len(kept(folder)) == len(TRACED) == 5
+
+
+def test_code_of_ones_own_is_never_kept(folder):
+    arguments = jnp.ones(3), np.int32(4)
+    place = compilation._disk[0].place
+    assert place(scaled_powers, ("mynet:Skip",), arguments) is None
+    assert place(scaled_powers, ("mlp",), arguments) is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", None])
+def test_a_damaged_program_is_made_again(folder, content):
+    expected = call()
+    (path,) = kept(folder)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    found = call()
+    assert len(TRACED) == 2
+    np.testing.assert_array_equal(found[0]["power"], expected[0]["power"])
+    call()
+    assert len(TRACED) == 2
+
+
+def test_a_program_that_cannot_be_revived_is_made_again(folder, monkeypatch):
+    call()
+
+    def refuse(*_):
+        raise ValueError("made for another machine")
+
+    monkeypatch.setattr(compilation, "revive", refuse)
+    call()
+    assert len(TRACED) == 2
+
+
+def test_what_jax_had_in_its_own_cache_is_not_kept(folder, monkeypatch):
+    original = jax.stages.Lowered.compile
+
+    def compile_with_a_hit(self, *arguments, **options):
+        jax.monitoring.record_event("/jax/compilation_cache/cache_hits")
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", compile_with_a_hit)
+    call()
+    assert kept(folder) == []
+
+
+def test_programs_unused_for_a_month_are_removed(folder):
+    call()
+    call(factor=3.0)
+    old, fresh = kept(folder)
+    os.utime(old, (time.time() - 31 * 86400,) * 2)
+    executables.Executables(folder)
+    assert kept(folder) == [fresh]
