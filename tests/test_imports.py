@@ -30,7 +30,18 @@ LAYERS = (
 )
 # Names are checked against the catalog, which imports nothing but the standard library.
 ALLOWED_UPWARD = {("config", "data.catalog")}
-NUMPY_ONLY = ("config", "data", "sinks", "summary", "listing", "status", "app", "train", "callback", "registry")
+NUMPY_ONLY = (
+    "config",
+    "data",
+    "sinks",
+    "summary",
+    "listing",
+    "status",
+    "app",
+    "train",
+    "callback",
+    "registry",
+)
 
 
 def top(module: str) -> str:
