@@ -64,7 +64,11 @@ def main() -> int:
     try:
         argv = check_overrides(sys.argv[1:])
         with interruption.heard(), _hydra_raising():
-            _launch(argv)
+            try:
+                _launch(argv)
+            except Exception:
+                interruption.check()  # an import that Ctrl-C ends fails with an error of its own
+                raise
         return _account()
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)

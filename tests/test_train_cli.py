@@ -168,6 +168,18 @@ def test_a_folder_that_cannot_be_written(
     assert capsys.readouterr().err == f"snnjax: error: {tmp_path}/file/run: Not a directory\n"
 
 
+def test_an_interrupt_that_becomes_another_error_is_still_one(
+    call: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(argv: list[str]) -> None:
+        app.interruption.ask()
+        raise ImportError("half a module")
+
+    monkeypatch.setattr(app, "_launch", fail)
+    assert call() == 130
+    assert capsys.readouterr().err == "snnjax: error: interrupted\n"
+
+
 def test_tracebacks_for_those_who_ask(
     call: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
