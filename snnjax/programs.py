@@ -11,6 +11,7 @@ from snnjax import training
 from snnjax.arrays import Arrays, Table
 from snnjax.compilation import Compiling, begin_compiling
 from snnjax.config.split import Program
+from snnjax.evaluation import evaluate
 from snnjax.shapes import Problem, bucket
 from snnjax.step import Member
 from snnjax.strategy import Strategy, map_members, memory_limit, placed
@@ -180,7 +181,7 @@ def score_members(
         state, (_, view), first, count = each
         network = training.chosen_network(program, state)
         arrays = Arrays(table, view)
-        return training.evaluate(program, problem, network, arrays, first, count, rows, classes)
+        return evaluate(program, problem, network, arrays, first, count, rows, classes)
 
     return map_members(strategy, one, (state, seats, first, count), table)
 

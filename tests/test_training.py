@@ -11,7 +11,7 @@ from conftest import make_dataset
 from scipy import stats
 from sklearn import metrics as sklearn
 
-from snnjax import population, programs, shapes, training
+from snnjax import evaluation, population, programs, shapes, training
 from snnjax.arrays import Arrays, lay_out
 from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
 from snnjax.config.split import split
@@ -96,8 +96,8 @@ def test_every_epoch_has_another_order_and_padding_stays_behind(sizes):
 @pytest.mark.parametrize("counts", [(200, 1, 47), (150, 53, 97), (10, 289, 1)])
 def test_evaluation_is_exact_over_the_whole_split(counts, monkeypatch):
     """Against scikit-learn on the network's own outputs, with batches that do not divide."""
-    monkeypatch.setattr(training, "_EVAL_ROWS", 16)
-    monkeypatch.setattr(training, "_REST_ROWS", 4)
+    monkeypatch.setattr(evaluation, "_EVAL_ROWS", 16)
+    monkeypatch.setattr(evaluation, "_REST_ROWS", 4)
     monkeypatch.setattr(programs, "_SCORED_ROWS", 50)
     data = make_dataset(counts=counts)
     program, problem, *_ = make(data=data)
