@@ -16,10 +16,7 @@ from snnjax.data.load import load
 from snnjax.experiment import Means, Run, Together, check
 from snnjax.shapes import column_class, problem_of, row_class, with_rows_of
 from snnjax.step import can_pad, parameter_count
-from snnjax.strategy import default_workers, most_members
-
-# Populations for each worker, so that all workers end at about the same time.
-_TURNS = 4
+from snnjax.strategy import default_workers, most_members, turns
 
 # A population is filled up with idle members only as long as all weights are no more than these:
 # 128 MB, and as much again for each copy that the optimizer keeps.
@@ -93,7 +90,7 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
         for kind, numbers in groups.items()
     ]
     parts = [part for part in parts if part.numbers]
-    populations = _divided(parts, members, workers, means.lanes)
+    populations = _divided(parts, members, turns(workers), means.lanes)
     return Plan(populations, workers, {n: error for n, error in failed.items() if n in missing})
 
 
@@ -147,10 +144,10 @@ class _Group:
 
 
 def _divided(
-    groups: Sequence[_Group], members: int, workers: int, lanes: int | None
+    groups: Sequence[_Group], members: int, least: int, lanes: int | None
 ) -> list[Planned]:
-    """Divide groups into populations of equal size, as many as keep all workers busy."""
-    sizes = _sizes(groups, members, workers)
+    """Divide groups into populations of equal size, at least so many."""
+    sizes = _sizes(groups, members, least)
     populations: list[Planned] = []
     for group, (filled, size) in zip(groups, sizes, strict=True):
         for start in range(0, len(group.numbers), filled):
@@ -168,7 +165,7 @@ def _divided(
     return sorted(populations, key=lambda population: -population.cost)
 
 
-def _sizes(groups: Sequence[_Group], members: int, workers: int) -> list[tuple[int, int]]:
+def _sizes(groups: Sequence[_Group], members: int, least: int) -> list[tuple[int, int]]:
     """Return for each group how many runs its populations have, and members with the idle ones.
 
     Groups of a family, which differ in the rows of their data only, share the programs that start
@@ -180,7 +177,7 @@ def _sizes(groups: Sequence[_Group], members: int, workers: int) -> list[tuple[i
         share = group.cost(group.numbers) / total
         pieces = max(
             math.ceil(len(group.numbers) / members),
-            min(len(group.numbers), math.ceil(_TURNS * workers * share)),
+            min(len(group.numbers), math.ceil(least * share)),
         )
         filled.append(math.ceil(len(group.numbers) / pieces))
     largest: dict[Hashable, int] = {}

@@ -11,6 +11,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 # Benchmarks: benchmarks/results/sweep.json, table of strategies.
 _CPU_LANES = 1
 _ACCELERATOR_LANES = 1024
+_TURNS = 4
 _MEMBERS = PartitionSpec("members")
 
 
@@ -51,13 +52,26 @@ def choose(size: int, width: int) -> Strategy:
 
 def default_workers() -> int:
     """Return how many populations to train at once: one per core, one where devices are shared."""
-    is_one_cpu = jax.default_backend() == "cpu" and jax.local_device_count() == 1
-    return core_count() if is_one_cpu else 1
+    return core_count() if is_one_cpu() else 1
+
+
+def is_one_cpu() -> bool:
+    """Tell whether the only device is the CPU, whose cores are shared out among threads."""
+    return jax.default_backend() == "cpu" and jax.local_device_count() == 1
 
 
 def most_members() -> int:
     """Return how many members a population may have: enough to fill an accelerator."""
     return 64 if jax.default_backend() == "cpu" else _ACCELERATOR_LANES * jax.local_device_count()
+
+
+def turns(workers: int) -> int:
+    """Return in how many populations a sweep is divided at least.
+
+    Several for each core, so that all of them end at about the same time; but where members are
+    computed at once, the more of them the better.
+    """
+    return _TURNS * workers if is_one_cpu() else 1
 
 
 def core_count() -> int:

@@ -34,7 +34,7 @@ def data(name, **keywords):
 
 @pytest.fixture(autouse=True)
 def one_turn(monkeypatch):
-    monkeypatch.setattr("snnjax.plan._TURNS", 1)
+    monkeypatch.setattr("snnjax.strategy._TURNS", 1)
 
 
 def test_numbers_folds_and_data_sets_of_similar_size_are_trained_together():
@@ -78,7 +78,7 @@ def test_populations_have_equal_sizes_and_the_longest_come_first():
 
 
 def test_all_workers_have_something_to_do(monkeypatch):
-    monkeypatch.setattr("snnjax.plan._TURNS", 4)
+    monkeypatch.setattr("snnjax.strategy._TURNS", 4)
     configs = [replace(BASE, seed=n) for n in range(64)]
     assert len(planned(configs, means=Means(workers=2)).populations) == 8
     assert len(planned(configs[:3], means=Means(workers=2)).populations) == 3
