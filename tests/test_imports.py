@@ -22,6 +22,7 @@ LAYERS = (
     ("crew", "programs"),
     ("outcomes", "compilation", "strategy"),
     ("training", "executables"),
+    ("evaluation",),
     ("arrays", "step"),
     ("metrics", "nn", "optim", "shapes", "sinks"),
     ("data",),
