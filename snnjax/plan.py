@@ -16,11 +16,7 @@ from snnjax.data.load import load
 from snnjax.experiment import Means, Run, Together, check
 from snnjax.shapes import column_class, problem_of, row_class, with_rows_of
 from snnjax.step import can_pad, parameter_count
-from snnjax.strategy import default_workers, most_members, turns
-
-# A population is filled up with idle members only as long as all weights are no more than these:
-# 128 MB, and as much again for each copy that the optimizer keeps.
-_MOST_IDLE_WEIGHTS = 2**25
+from snnjax.strategy import default_workers, most_members, most_weights, turns
 
 
 @dataclass(frozen=True)
@@ -175,8 +171,9 @@ def _sizes(groups: Sequence[_Group], members: int, least: int) -> list[tuple[int
     filled = []
     for group in groups:
         share = group.cost(group.numbers) / total
+        fitting = max(1, min(members, most_weights() // group.weights))
         pieces = max(
-            math.ceil(len(group.numbers) / members),
+            math.ceil(len(group.numbers) / fitting),
             min(len(group.numbers), math.ceil(least * share)),
         )
         filled.append(math.ceil(len(group.numbers) / pieces))
@@ -184,7 +181,7 @@ def _sizes(groups: Sequence[_Group], members: int, least: int) -> list[tuple[int
     for group, size in zip(groups, filled, strict=True):
         largest[group.family] = max(size, largest.get(group.family, 0))
     return [
-        (size, shared if shared * group.weights <= _MOST_IDLE_WEIGHTS else size)
+        (size, shared if shared * group.weights <= most_weights() else size)
         for group, size in zip(groups, filled, strict=True)
         for shared in (largest[group.family],)
     ]

@@ -106,7 +106,7 @@ def train(
             populations of different sizes share one compiled program.
     """
     sets = [0] * len(members) if sets is None else sets
-    strategy = strategy or choose(max(size, len(members)), program.model.width)
+    strategy = strategy or choose(max(size, len(members)))
     told = [0] * len(members)
 
     def report_once(record: EpochRecord) -> None:

@@ -12,6 +12,9 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 _CPU_LANES = 1
 _ACCELERATOR_LANES = 1024
 _TURNS = 4
+# Of the weights of a population several copies are kept: network, best network, optimizer.
+_CPU_WEIGHTS = 2**26
+_WEIGHT_BYTES = 4 * 6
 _MEMBERS = PartitionSpec("members")
 
 
@@ -34,7 +37,7 @@ class Strategy:
         return {"map": names.get(self.lanes, f"{self.lanes} in lockstep"), "devices": self.devices}
 
 
-def choose(size: int, width: int) -> Strategy:
+def choose(size: int) -> Strategy:
     """Choose by what was measured on each kind of backend.
 
     On a CPU a member's activations stay in its core's cache only if members take turns. An
@@ -42,9 +45,7 @@ def choose(size: int, width: int) -> Strategy:
 
     Args:
         size: Members in the population.
-        width: Units of the widest hidden layer.
     """
-    del width
     devices = jax.local_device_count()
     lanes = _CPU_LANES if jax.default_backend() == "cpu" else _ACCELERATOR_LANES
     return Strategy(min(lanes, -(-size // devices)), devices)
@@ -63,6 +64,12 @@ def is_one_cpu() -> bool:
 def most_members() -> int:
     """Return how many members a population may have: enough to fill an accelerator."""
     return 64 if jax.default_backend() == "cpu" else _ACCELERATOR_LANES * jax.local_device_count()
+
+
+def most_weights() -> int:
+    """Return how many weights the networks of a population may have together."""
+    limit = memory_limit()
+    return _CPU_WEIGHTS if limit is None else limit // _WEIGHT_BYTES
 
 
 def turns(workers: int) -> int:

@@ -43,7 +43,7 @@ def main(lanes: int) -> None:
         "moves": moves,
         "strategy": trained.strategy,
         "devices": [len(leaf.sharding.device_set) for leaf in jax.tree.leaves(trained.state)],
-        "chosen": [asdict(choose(size, 64)) for size in (1, 3, 9)],
+        "chosen": [asdict(choose(size)) for size in (1, 3, 9)],
         "workers": default_workers(),
     }
     print(json.dumps(told))

@@ -7,9 +7,11 @@ import pytest
 
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
+from snnjax.config.split import split
 from snnjax.data.catalog import DataError
 from snnjax.experiment import Means, Run
 from snnjax.plan import plan
+from snnjax.step import parameter_count
 
 BASE = Config(
     data=DataConfig(name="sklearn_wine"),
@@ -82,6 +84,15 @@ def test_all_workers_have_something_to_do(monkeypatch):
     configs = [replace(BASE, seed=n) for n in range(64)]
     assert len(planned(configs, means=Means(workers=2)).populations) == 8
     assert len(planned(configs[:3], means=Means(workers=2)).populations) == 3
+
+
+def test_large_networks_make_small_populations(monkeypatch):
+    configs = [replace(BASE, seed=n) for n in range(10)]
+    weights = parameter_count(split(BASE)[0], planned(configs).populations[0].together().problem)
+    monkeypatch.setattr("snnjax.plan.most_weights", lambda: 3 * weights)
+    assert {len(population.numbers) for population in planned(configs).populations} == {3, 1}
+    monkeypatch.setattr("snnjax.plan.most_weights", lambda: weights // 2)
+    assert len(planned(configs).populations) == 10
 
 
 def test_what_is_left_has_the_shapes_of_the_whole_sweep():
