@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from snnjax import compilation
 from snnjax.data.dataset import SPLITS, Dataset
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -14,9 +15,15 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
-    """Keep prepared data of tests out of the user's cache, but share it among them."""
+    """Keep prepared data and programs of tests out of the user's cache, but share them.
+
+    Only among programs of their own: what a test changes in a module is not seen on disk.
+    """
+    monkeypatch.setattr(compilation, "_disk", [])
     if "SNNJAX_CACHE" not in os.environ:
-        monkeypatch.setenv("SNNJAX_CACHE", str(Path(tmp_path_factory.getbasetemp()) / "cache"))
+        base = Path(tmp_path_factory.getbasetemp())
+        shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        monkeypatch.setenv("SNNJAX_CACHE", str(shared / "cache"))
 
 
 def make_dataset(
