@@ -44,6 +44,7 @@ _CPU_OPTIONS: dict[str, str | bool] = {
 }
 
 _known: dict[Hashable, "Future[Compiling]"] = {}
+_compiled: list[str] = []  # by name, in this process
 _disk: list[Executables] = []  # one, once `keep_compiled` was called
 
 
@@ -112,8 +113,13 @@ def compiled(
 
 
 def program_count() -> int:
-    """Count the programs compiled so far in this process."""
+    """Count the programs made ready so far in this process, compiled or found on disk."""
     return len(_known)
+
+
+def compilation_count() -> int:
+    """Count the programs that this process had to compile so far."""
+    return len(_compiled)
 
 
 def keep_compiled(folder: Path) -> None:
@@ -159,9 +165,11 @@ def _begin(
     def compile_and_keep(lowered: jax.stages.Lowered, shapes: Any) -> Executable:
         before = _hits.count
         executable = lowered.compile(compiler_options=options)
-        # What comes out of JAX's cache lacks its code when it is serialized again.
-        if disk and place and _hits.count == before:
-            disk.keep(place, shapes, executable)
+        if _hits.count == before:
+            _compiled.append(function.__name__)
+            # What comes out of JAX's cache lacks its code when it is serialized again.
+            if disk and place:
+                disk.keep(place, shapes, executable)
         return executable
 
     def wake(kept: Kept) -> Executable:

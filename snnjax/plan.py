@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,14 @@ from snnjax.data.load import load
 from snnjax.experiment import Means, Run, Together, check
 from snnjax.shapes import column_class, problem_of, row_class, with_rows_of
 from snnjax.step import can_pad, parameter_count
-from snnjax.strategy import default_workers, most_members, most_weights, turns
+from snnjax.strategy import (
+    default_workers,
+    is_one_cpu,
+    most_files,
+    most_members,
+    most_weights,
+    turns,
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
         left: Numbers of the runs that are still to be trained.
         means: What may be used.
     """
-    members, workers = means.members or most_members(), means.workers or default_workers()
+    workers = means.workers or default_workers()
+    members = min(means.members or most_members(), most_files() // workers)
     data = _load_all([run.config.data for run in runs])
     failed: dict[int, Exception] = {}
     groups: dict[tuple[Hashable, ...], list[int]] = {}
@@ -75,18 +83,14 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
             failed[number] = error
             continue
         program, member = split(run.config)
-        columns = column_class(own, can_pad=can_pad(program))
+        columns = can_pad(program), column_class(own, can_pad=can_pad(program))
         shared.setdefault(columns, {})[run.config.data] = own
         identity = (program, frozenset(member), columns, row_class(own))
         groups.setdefault(identity, []).append(number)
     layouts = {columns: _SharedLayout(sets) for columns, sets in shared.items()}
     missing = set(left)
-    parts = [
-        _Group(kind, [n for n in numbers if n in missing], runs, layouts[kind[2]])
-        for kind, numbers in groups.items()
-    ]
-    parts = [part for part in parts if part.numbers]
-    populations = _divided(parts, members, turns(workers), means.lanes)
+    parts = [_Group(kind, numbers, runs, layouts[kind[2]]) for kind, numbers in groups.items()]
+    populations = _divided(parts, missing, members, turns(workers), means.lanes)
     return Plan(populations, workers, {n: error for n, error in failed.items() if n in missing})
 
 
@@ -124,9 +128,7 @@ class _Group:
             layout.problem, [data for data in layout.sets if row_class(data) == rows]
         )
         self.places = {number: layout.places[runs[number].config.data] for number in numbers}
-        self.weights = (
-            parameter_count(split(runs[numbers[0]].config)[0], layout.problem) if numbers else 0
-        )
+        self.weights = parameter_count(split(runs[numbers[0]].config)[0], layout.problem)
         self._epochs = {number: runs[number].config.training.epochs for number in numbers}
         self.numbers = sorted(numbers, key=lambda number: -self._samples(number))
 
@@ -140,14 +142,22 @@ class _Group:
 
 
 def _divided(
-    groups: Sequence[_Group], members: int, least: int, lanes: int | None
+    groups: Sequence[_Group],
+    missing: Collection[int],
+    members: int,
+    least: int,
+    lanes: int | None,
 ) -> list[Planned]:
-    """Divide groups into populations of equal size, at least so many."""
+    """Divide what is missing of groups into populations.
+
+    Their sizes are those of the whole sweep, so that what is left of it compiles nothing new.
+    """
     sizes = _sizes(groups, members, least)
     populations: list[Planned] = []
     for group, (filled, size) in zip(groups, sizes, strict=True):
-        for start in range(0, len(group.numbers), filled):
-            numbers = group.numbers[start : start + filled]
+        left = [number for number in group.numbers if number in missing]
+        for start in range(0, len(left), filled):
+            numbers = left[start : start + filled]
             together = partial(
                 _together,
                 group.layout,
@@ -165,7 +175,8 @@ def _sizes(groups: Sequence[_Group], members: int, least: int) -> list[tuple[int
     """Return for each group how many runs its populations have, and members with the idle ones.
 
     Groups of a family, which differ in the rows of their data only, share the programs that start
-    and score as long as their sizes are the same. Idle members cost nothing but memory.
+    and score as long as their sizes are the same. Idle members that take turns with others cost
+    nothing but memory; in lockstep they would be computed.
     """
     total = sum(group.cost(group.numbers) for group in groups)
     filled = []
@@ -181,7 +192,7 @@ def _sizes(groups: Sequence[_Group], members: int, least: int) -> list[tuple[int
     for group, size in zip(groups, filled, strict=True):
         largest[group.family] = max(size, largest.get(group.family, 0))
     return [
-        (size, shared if shared * group.weights <= most_weights() else size)
+        (size, shared if is_one_cpu() and shared * group.weights <= most_weights() else size)
         for group, size in zip(groups, filled, strict=True)
         for shared in (largest[group.family],)
     ]

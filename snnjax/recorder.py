@@ -144,21 +144,28 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         _check_beginnings(config, folder)
         return None
-    try:
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path}: not a result of a run ({error}); remove it") from error
+    result = _read_result(path)
     if result.get("fingerprint") != (own := fingerprint(config)):
         raise ConfigError(
             f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
             f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
         )
-    code = result.get("versions", {}).get("code")
+    code = (result.get("versions") or {}).get("code")
     if code != now and not config.sweep.mix_versions:
         raise ConfigError(
             f"{path}: comes from other source code ({code}, now {now}); choose another folder "
             "with hydra.run.dir or hydra.sweep.dir, or accept it with sweep.mix_versions=true"
         )
+    return result
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not a result of a run ({error}); remove it") from error
+    if not (isinstance(result, dict) and isinstance(result.get("metrics"), dict)):
+        raise ConfigError(f"{path}: not a result of a run; remove it")
     return result
 
 

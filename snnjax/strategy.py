@@ -1,5 +1,6 @@
 """How members are mapped: one after another, several in lockstep, shared out among devices."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,13 @@ _TURNS = 4
 _CPU_WEIGHTS = 2**26
 _WEIGHT_BYTES = 4 * 6
 _MEMBERS = PartitionSpec("members")
+# Where no limit is known, and what a process has open beside its run folders.
+_FILES, _OTHER_FILES = 400, 100
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,18 @@ def is_one_cpu() -> bool:
 def most_members() -> int:
     """Return how many members a population may have: enough to fill an accelerator."""
     return 64 if jax.default_backend() == "cpu" else _ACCELERATOR_LANES * jax.local_device_count()
+
+
+def most_files() -> int:
+    """Return how many run folders this process can have open, after asking for all it may."""
+    if resource is None:
+        return _FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return max(1, (soft if soft != resource.RLIM_INFINITY else 2**20) - _OTHER_FILES)
 
 
 def most_weights() -> int:

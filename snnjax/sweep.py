@@ -67,7 +67,7 @@ def run_sweep(runs: Sequence[Run], folder: Path, means: Means = Means()) -> Swep
     """
     began = time.perf_counter()
     ended: dict[int, Ended] = {}
-    account: dict[str, Any] = {"populations": 0, "compilations": 0, "workers": 0}
+    account: dict[str, Any] = {"populations": 0, "programs": 0, "compilations": 0, "workers": 0}
     try:
         ended |= _ended_before(runs)
         while len(ended) < len(runs):
@@ -107,7 +107,7 @@ def _train_what_is_left(
 ) -> None:
     """Train what has not ended and no other process is at; note in `ended` what ends."""
     _prepare(runs)
-    from snnjax.compilation import program_count
+    from snnjax.compilation import compilation_count, program_count
     from snnjax.plan import plan
 
     planned = plan(runs, [n for n in range(len(runs)) if n not in ended], means)
@@ -129,7 +129,7 @@ def _train_what_is_left(
         for ends in finished:
             ended |= ends
             account["populations"] += any(status_of(end) != "skipped" for end in ends.values())
-            account["compilations"] = program_count()
+            account["programs"], account["compilations"] = program_count(), compilation_count()
 
 
 def _in_threads(

@@ -117,8 +117,12 @@ def test_a_folder_of_another_run_is_refused_and_left_alone(tmp_path):
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
 
 
-def test_a_damaged_result_is_refused(tmp_path):
-    (tmp_path / "result.json").write_text('{"status": "do')
+@pytest.mark.parametrize("content", ['{"status": "do', "[]", '{"metrics": null}', None])
+def test_a_damaged_result_is_refused(tmp_path, content):
+    if content is None:
+        (tmp_path / "result.json").mkdir()
+    else:
+        (tmp_path / "result.json").write_text(content)
     with pytest.raises(ConfigError, match=r"result\.json"):
         experiment.run(make(), tmp_path)
 

@@ -32,13 +32,13 @@ def small_device(monkeypatch):
     real, tried = population.prepare, []
 
     def limit(where, lanes=1, slots=99, calls=0, message=EXHAUSTED):
-        def prepare(program, problem, strategy, seats, table):
+        def prepare(program, problem, whole, strategy, seats, table):
             size = len(seats[0]["seed"])
             tried.append((strategy.lanes, size, len(jax.live_arrays())))
             is_too_much = strategy.lanes > lanes or size > slots
             if is_too_much and (where == "compile" or len(tried) > 1):
                 raise jax.errors.JaxRuntimeError(message)
-            ready = real(program, problem, strategy, seats, table)
+            ready = real(program, problem, whole, strategy, seats, table)
             left = iter(range(calls))
 
             def fail_later(*arguments):

@@ -102,6 +102,28 @@ def test_what_is_left_has_the_shapes_of_the_whole_sweep():
     assert planned(configs[:1]).populations[0].together().layout.problem != whole
 
 
+def test_what_is_left_is_trained_by_programs_of_the_same_size():
+    configs = [replace(BASE, seed=n) for n in range(10)]
+    means = Means(members=4, workers=1)
+    left = planned(configs, left=[1, 7], means=means).populations
+    assert [population.numbers for population in left] == [(1, 7)]
+    whole = planned(configs, means=means).populations
+    assert {p.together().size for p in left} == {p.together().size for p in whole} == {4}
+
+
+def test_a_network_of_ones_own_shares_no_table_with_padded_ones(monkeypatch):
+    """Even where its data set has the very sizes that others are padded to."""
+    monkeypatch.setattr("snnjax.shapes._FEATURES", (13,))
+    monkeypatch.setattr("snnjax.shapes._CLASSES", (3,))
+    own = replace(BASE, model=replace(BASE.model, name="plain:Net"))
+    monkeypatch.setattr("snnjax.plan.check", lambda config, data: None)
+    monkeypatch.setattr("snnjax.plan.can_pad", lambda program: program.model.name == "snn")
+    monkeypatch.setattr("snnjax.plan.parameter_count", lambda program, problem: 1)
+    result = planned([data("sklearn_iris"), BASE, own])
+    assert numbers(result) == [[0, 1], [2]]
+    assert [p.together().problem.is_padded for p in result.populations if 2 in p.numbers] == [False]
+
+
 def test_what_does_not_fit_its_data_fails_alone(tmp_path):
     configs = [
         BASE,
