@@ -124,7 +124,8 @@ def test_a_network_of_ones_own_shares_no_table_with_padded_ones(monkeypatch):
     assert [p.together().problem.is_padded for p in result.populations if 2 in p.numbers] == [False]
 
 
-def test_what_does_not_fit_its_data_fails_alone(tmp_path):
+def test_what_does_not_fit_its_data_fails_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNJAX_DATA", str(tmp_path))
     configs = [
         BASE,
         replace(BASE, training=replace(BASE.training, monitor="rmse")),
