@@ -60,11 +60,11 @@ class Executables:
     ) -> Path | None:
         """Return the file of a program; None of one that no file can stand for.
 
-        That is one made by `module:attribute`, code whose changes are not seen here, and one for
-        several devices.
+        That is one made by code whose changes are not seen here, a function of another package or
+        what a `module:attribute` names, and one for several devices.
         """
         made_from = repr(statics)
-        if ":" in made_from or jax.local_device_count() > 1:
+        if not _is_ours(function) or ":" in made_from or jax.local_device_count() > 1:
             return None
         leaves, structure = jax.tree.flatten(arguments)
         shapes = [(leaf.shape, str(leaf.dtype)) for leaf in leaves]
@@ -107,6 +107,11 @@ def revive(kept: Kept, arguments: tuple[Any, ...]) -> jax.stages.Compiled:
     """
     inputs, outputs = jax.tree.structure((arguments, {})), jax.tree.structure(kept.shapes)
     return serialize_executable.deserialize_and_load(kept.content, inputs, outputs)
+
+
+def _is_ours(function: Callable[..., Any]) -> bool:
+    """Tell whether a function is one of module level in this package."""
+    return function.__module__.startswith("snnjax.") and "<" not in function.__qualname__
 
 
 def _circumstances() -> tuple[object, ...]:

@@ -19,6 +19,9 @@ def scaled_powers(factor, x, y):
     return {"power": jax.lax.fori_loop(0, 5, lambda _, z: z * x, x) * factor}, y + 1
 
 
+scaled_powers.__module__ = "snnjax.made"  # programs of other code are not kept
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch) -> Path:
     """Keep programs in an empty folder, and leave JAX's own cache as it was."""
@@ -72,6 +75,7 @@ def test_code_of_ones_own_is_never_kept(folder):
     arguments = jnp.ones(3), np.int32(4)
     place = compilation._disk[0].place
     assert place(scaled_powers, ("mynet:Skip",), arguments) is None
+    assert place(call, ("mlp",), arguments) is None
     assert place(scaled_powers, ("mlp",), arguments) is not None
 
 
