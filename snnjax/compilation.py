@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from snnjax.data.files import cache_folder
 from snnjax.executables import Executables, Kept, revive
 
 Executable = Callable[..., Any]
@@ -122,14 +123,14 @@ def compilation_count() -> int:
     return len(_compiled)
 
 
-def keep_compiled(folder: Path) -> None:
-    """Keep compiled programs in a folder, so that the next process need not compile them again.
+def keep_compiled() -> None:
+    """Keep compiled programs in the user's cache, so that the next process finds them.
 
     JAX's own cache takes part: it has what other source code or another library compiled alike.
     JAX_COMPILATION_CACHE_DIR in the environment names another folder. One that cannot be written
     is left alone.
     """
-    chosen = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or folder)
+    chosen = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or cache_folder() / "compiled")
     try:
         chosen.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -15,12 +15,14 @@ import platform
 import time
 import zlib
 from collections.abc import Callable, Hashable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 from jax.experimental import serialize_executable
+
+from snnjax.source_code import package_digest
+from snnjax.whole_file import write_whole
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 _SUFFIX = ".program"
@@ -83,13 +85,11 @@ class Executables:
 
     def keep(self, place: Path, shapes: Any, executable: jax.stages.Compiled) -> None:
         """Write a program, if it can be written."""
-        partial = place.with_suffix(f".{os.getpid()}")
-        try:
+        with contextlib.suppress(
+            OSError, ValueError, NotImplementedError, jax.errors.JaxRuntimeError
+        ):
             content, _, _ = serialize_executable.serialize(executable)
-            partial.write_bytes(zlib.compress(pickle.dumps((shapes, content)), 1))
-            partial.replace(place)
-        except (OSError, ValueError, NotImplementedError, jax.errors.JaxRuntimeError):
-            partial.unlink(missing_ok=True)
+            write_whole(place, zlib.compress(pickle.dumps((shapes, content)), 1))
 
     def _remove_unused(self) -> None:
         oldest = time.time() - _UNUSED_DAYS * 24 * 3600
@@ -119,7 +119,7 @@ def _circumstances() -> tuple[object, ...]:
     device = jax.devices()[0]
     switches = {k: v for k, v in os.environ.items() if k.startswith(("JAX_", "XLA_", "LIBTPU_"))}
     return (
-        _source_digest(),
+        package_digest(),
         platform.python_version(),
         [importlib.metadata.version(name) for name in _PACKAGES],
         (device.platform, device.device_kind, device.client.platform_version),
@@ -142,12 +142,3 @@ def _processor() -> str:
         telling = ("model name", "flags", "Features")
         return repr([line for line in lines if line.startswith(telling)])
     return f"{platform.machine()} {platform.processor()} {platform.node()}"
-
-
-@cache
-def _source_digest() -> str:
-    digest = hashlib.sha256()
-    package = Path(__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
-    return digest.hexdigest()

@@ -7,18 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from snnjax import interruption
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
 from snnjax.config.split import split
 from snnjax.data.dataset import SPLITS, Dataset
-from snnjax.data.files import cache_folder
 from snnjax.data.load import load
-from snnjax.metric_names import BY_TASK
+from snnjax.fit import check_data, check_names
 from snnjax.recorder import Recorder, read_result
-from snnjax.registry import resolve
 from snnjax.sinks import say
 from snnjax.sinks.wandb_population import open_population
 
@@ -72,14 +68,14 @@ def run(config: Config, folder: Path) -> RunResult:
         say(f"{folder}: this run is already done, nothing to do")
         return earlier
     data = load(config.data)
-    _check_fit(config, data)
+    check_data(config, data)
     # JAX is imported only now that hardly anything can be wrong, but before wandb's thread runs:
     # two threads importing NumPy's extensions at once can break both.
     from snnjax.arrays import lay_out
     from snnjax.compilation import keep_compiled
 
-    keep_compiled(cache_folder() / "compiled")
-    check(config, data)
+    keep_compiled()
+    check_names(config)
     _introduce(config, data)
     (result,) = run_population([alone], Together(lay_out(data)))
     if isinstance(result, Exception):
@@ -212,16 +208,6 @@ def earlier_result(run: Run) -> RunResult | None:
     return RunResult("skipped", _objective(run.config, earlier["metrics"]))
 
 
-def check(config: Config, data: Dataset) -> None:
-    """Refuse a run that cannot be trained on its data.
-
-    Raises:
-        ConfigError: Naming the key, its value and what is allowed.
-    """
-    _check_fit(config, data)
-    _check_names(config)
-
-
 def _train(
     runs: Sequence[Run],
     together: Together,
@@ -282,50 +268,6 @@ def _circumstances(trained: "Trained", share: float) -> dict[str, Any]:
         "strategy": trained.strategy | {"population_seconds": round(trained.seconds, 3)},
         "device": device_description(),
     }
-
-
-def _check_fit(config: Config, data: Dataset) -> None:
-    """Refuse what only the data can tell: metrics of the other task, patience without validation.
-
-    Raises:
-        ConfigError: Naming the key, its value and what is allowed.
-    """
-    monitor, validation = config.training.monitor, data.rows["validation"]
-    if monitor not in (allowed := BY_TASK[data.task]):
-        raise ConfigError(
-            f"training.monitor={monitor}: {data.name} is a {data.task} set; "
-            f"allowed: {', '.join(allowed)}"
-        )
-    if not len(validation) and config.training.patience is not None:
-        raise ConfigError(
-            f"training.patience={config.training.patience}: needs validation rows, and "
-            f"data.validation={config.data.validation} leaves none; allowed: null"
-        )
-    spread = {"roc_auc": "single class", "r2": "single target value"}
-    if monitor in spread and len(validation) and len(np.unique(data.targets[validation])) < 2:
-        raise ConfigError(
-            f"training.monitor={monitor}: undefined, because the validation rows hold a "
-            f"{spread[monitor]}; allowed: {', '.join(name for name in allowed if name != monitor)}"
-        )
-
-
-def _check_names(config: Config) -> None:
-    """Refuse a `package.module:attribute` that cannot be imported.
-
-    Raises:
-        ConfigError: Naming the key and what is the matter.
-    """
-    model = config.model
-    for key, kind, name in (
-        ("name", "model", model.name),
-        ("activation", "activation", model.activation),
-        ("init", "initializer", model.init),
-        ("dropout_kind", "dropout", model.dropout_kind),
-    ):
-        try:
-            resolve(kind, name)
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(f"model.{key}={name}: {error}") from error
 
 
 def _introduce(config: Config, data: Dataset) -> None:

@@ -13,7 +13,8 @@ from snnjax.config.schema import DataConfig
 from snnjax.config.split import split
 from snnjax.data.dataset import Dataset
 from snnjax.data.load import load
-from snnjax.experiment import Means, Run, Together, check
+from snnjax.experiment import Means, Run, Together
+from snnjax.fit import check
 from snnjax.shapes import column_class, problem_of, row_class, with_rows_of
 from snnjax.step import can_pad, parameter_count
 from snnjax.strategy import (
@@ -44,9 +45,7 @@ class Planned:
     def of(self, numbers: Sequence[int]) -> Together:
         """Return how some of its runs are trained together: by the same program."""
         together = self.together()
-        if together.sets is None:
-            return together
-        places = dict(zip(self.numbers, together.sets, strict=True))
+        places = dict(zip(self.numbers, together.sets or (), strict=True))
         return replace(together, sets=tuple(places[number] for number in numbers))
 
 
@@ -83,7 +82,8 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
             failed[number] = error
             continue
         program, member = split(run.config)
-        columns = can_pad(program), column_class(own, can_pad=can_pad(program))
+        pads = can_pad(program)
+        columns = pads, column_class(own, can_pad=pads)
         shared.setdefault(columns, {})[run.config.data] = own
         identity = (program, frozenset(member), columns, row_class(own))
         groups.setdefault(identity, []).append(number)

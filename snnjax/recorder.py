@@ -24,6 +24,7 @@ from snnjax.file_names import CONFIG_FILE, ERROR_FILE, METRICS_FILE, RESULT_FILE
 from snnjax.metric_names import MAXIMIZED
 from snnjax.sinks import Evaluation, RunInfo, Sink, Sinks, open_sinks
 from snnjax.sinks.jsonl import is_locked
+from snnjax.source_code import package_digest
 from snnjax.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -224,10 +225,7 @@ def code_digest(config: Config) -> str:
 
 @cache
 def _digest(modules: tuple[str, ...]) -> str:
-    digest = hashlib.sha256()
-    package = Path(snnjax.__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    digest = hashlib.sha256(package_digest().encode())
     for module in modules:
         with contextlib.suppress(ImportError, OSError, ValueError):  # said where it is imported
             found = importlib.util.find_spec(module)

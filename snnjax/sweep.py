@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snnjax import interruption
-from snnjax.data.files import cache_folder
 from snnjax.experiment import Means, Run, RunResult, earlier_result, run_population
 from snnjax.recorder import is_in_use
 from snnjax.sinks import say
@@ -214,6 +213,6 @@ def _prepare(runs: Sequence[Run]) -> None:
     importlib.import_module("snnjax.plan")
     from snnjax.compilation import keep_compiled
 
-    keep_compiled(cache_folder() / "compiled")
+    keep_compiled()
     for wandb in {run.config.logging.wandb for run in runs}:
         prepare(wandb)

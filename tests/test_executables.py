@@ -65,7 +65,7 @@ def test_other_statics_shapes_and_settings_are_other_programs(folder, monkeypatc
     monkeypatch.setenv("XLA_FLAGS_OF_A_TEST", "1")
     compilation._disk[0] = executables.Executables(folder)
     call()
-    monkeypatch.setattr(executables, "_source_digest", lambda: "other source code")
+    monkeypatch.setattr(executables, "package_digest", lambda: "other source code")
     compilation._disk[0] = executables.Executables(folder)
     call()
     assert len(kept(folder)) == len(TRACED) == 5

@@ -24,10 +24,10 @@ LAYERS = (
     ("training", "executables"),
     ("evaluation",),
     ("arrays", "step"),
-    ("metrics", "nn", "optim", "shapes", "sinks"),
+    ("fit", "metrics", "nn", "optim", "shapes", "sinks"),
     ("data",),
     ("config",),
-    ("registry", "metric_names", "interruption", "file_names", "whole_file"),
+    ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
 )
 # Names are checked against the catalog, which imports nothing but the standard library.
 ALLOWED_UPWARD = {("config", "data.catalog")}

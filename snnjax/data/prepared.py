@@ -5,8 +5,6 @@ and nothing else: a damaged file is built again, a folder that cannot be written
 """
 
 import logging
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnjax.data.files import cache_folder
+from snnjax.whole_file import write_whole
 
 Bytes = NDArray[np.uint8]
 _logger = logging.getLogger(__name__)
@@ -51,14 +50,8 @@ def restore(key: str, shape: tuple[int, ...], is_intact: Callable[[Bytes], bool]
 def keep(key: str, array: Bytes) -> None:
     """Keep an array for later; complete or not at all, whoever else writes the same one."""
     path = path_of(key)
-    temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            array.tofile(file)
-        os.replace(temporary, path)
+        write_whole(path, np.ascontiguousarray(array).data)
     except OSError as error:
         _logger.warning("%s cannot be kept: %s", path, error)
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

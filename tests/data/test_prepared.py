@@ -77,6 +77,6 @@ def test_full_disk_leaves_nothing_behind(cache, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(prepared.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     prepared.keep("key", ARRAY)
     assert os.listdir(cache / "prepared") == []

@@ -1,0 +1,63 @@
+"""Whether a configuration can be trained on its data, told before anything is compiled."""
+
+import numpy as np
+
+from snnjax.config.errors import ConfigError
+from snnjax.config.schema import Config
+from snnjax.data.dataset import Dataset
+from snnjax.metric_names import BY_TASK
+from snnjax.registry import resolve
+
+
+def check(config: Config, data: Dataset) -> None:
+    """Refuse a run that cannot be trained on its data.
+
+    Raises:
+        ConfigError: Naming the key, its value and what is allowed.
+    """
+    check_data(config, data)
+    check_names(config)
+
+
+def check_data(config: Config, data: Dataset) -> None:
+    """Refuse what only the data can tell: metrics of the other task, patience without validation.
+
+    Raises:
+        ConfigError: Naming the key, its value and what is allowed.
+    """
+    monitor, validation = config.training.monitor, data.rows["validation"]
+    if monitor not in (allowed := BY_TASK[data.task]):
+        raise ConfigError(
+            f"training.monitor={monitor}: {data.name} is a {data.task} set; "
+            f"allowed: {', '.join(allowed)}"
+        )
+    if not len(validation) and config.training.patience is not None:
+        raise ConfigError(
+            f"training.patience={config.training.patience}: needs validation rows, and "
+            f"data.validation={config.data.validation} leaves none; allowed: null"
+        )
+    spread = {"roc_auc": "single class", "r2": "single target value"}
+    if monitor in spread and len(validation) and len(np.unique(data.targets[validation])) < 2:
+        raise ConfigError(
+            f"training.monitor={monitor}: undefined, because the validation rows hold a "
+            f"{spread[monitor]}; allowed: {', '.join(name for name in allowed if name != monitor)}"
+        )
+
+
+def check_names(config: Config) -> None:
+    """Refuse a `package.module:attribute` that cannot be imported.
+
+    Raises:
+        ConfigError: Naming the key and what is the matter.
+    """
+    model = config.model
+    for key, kind, name in (
+        ("name", "model", model.name),
+        ("activation", "activation", model.activation),
+        ("init", "initializer", model.init),
+        ("dropout_kind", "dropout", model.dropout_kind),
+    ):
+        try:
+            resolve(kind, name)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"model.{key}={name}: {error}") from error
