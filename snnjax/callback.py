@@ -5,7 +5,7 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 
-from snnjax.app import SESSION
+from snnjax.endings import SESSION
 
 
 class SummaryCallback(Callback):

@@ -20,6 +20,7 @@ from rich.table import Table
 from snnjax.config.errors import show
 from snnjax.config.fields import leaves
 from snnjax.config.schema import Config
+from snnjax.endings import DIVERGED, DONE, FAILED
 from snnjax.file_names import (
     COMPOSED_FILE,
     CONFIG_FILE,
@@ -170,7 +171,8 @@ def _read_job(folder: Path) -> Job:
         return Job(folder, _read_overrides(folder, False), "running", {})
     status = str(result.get("status", "done")) if result and not error else "failed"
     message = str(error.get("message", "")) or ("" if result else "ended without a result")
-    code = {"failed": int(error.get("exit_code", 1)), "diverged": 3}.get(status, 0)
+    codes = {"failed": int(error.get("exit_code", FAILED)), "diverged": DIVERGED}
+    code = codes.get(status, DONE)
     return Job(folder, _read_overrides(folder, bool(result)), status, result, message, code)
 
 

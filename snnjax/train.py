@@ -3,7 +3,8 @@
 import os
 import sys
 
-from snnjax.app import INTERRUPTED, main
+from snnjax.app import main
+from snnjax.endings import INTERRUPTED
 
 
 def run() -> None:

@@ -27,8 +27,8 @@ ROOT = Path(snnjax.__file__).parent.parent
 # The program, noting which process wrote which result, and the objectives that it returned.
 PROGRAM = """
 import json, os, sys
-from snnjax import app, recorder
-write, run_jobs = recorder.write_json, app.run_jobs
+from snnjax import app, multirun, recorder
+write, run_jobs = recorder.write_json, multirun.run_jobs
 
 def write_json(path, content):
     write(path, content)
@@ -42,7 +42,7 @@ def note_objectives(*arguments):
         json.dump(objectives, file)
     return objectives
 
-recorder.write_json, app.run_jobs = write_json, note_objectives
+recorder.write_json, multirun.run_jobs = write_json, note_objectives
 sys.exit(app.main())
 """
 SETTINGS = (

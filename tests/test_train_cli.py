@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import snnjax
-from snnjax import app
+from snnjax import app, endings
 from snnjax.config.schema import Config
 from snnjax.config.sources import groups
 from snnjax.data.catalog import DataError
@@ -130,7 +130,7 @@ def test_a_job_that_succeeds_at_last_counts_as_done(
 
 def test_a_full_disk_is_told_once_for_all_runs(capsys: pytest.CaptureFixture[str]) -> None:
     full = [OSError(28, "No space left on device", f"out/{n}/metrics.jsonl") for n in range(9)]
-    app._complain_once([*full, OSError(13, "Permission denied", "out/9")])
+    endings.complain_once([*full, OSError(13, "Permission denied", "out/9")])
     assert capsys.readouterr().err.splitlines() == [
         "snnjax: error: out/0/metrics.jsonl: No space left on device  (9 runs)",
         "snnjax: error: out/9: Permission denied",

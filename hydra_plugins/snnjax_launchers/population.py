@@ -39,9 +39,9 @@ class PopulationLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Train a batch of jobs; a failed one returns NaN and leaves `error.json` behind."""
         # Hydra imports every plugin at every start: not with what loads NumPy.
-        from snnjax.app import run_jobs
         from snnjax.experiment import Means
         from snnjax.listing import job_numbers
+        from snnjax.multirun import run_jobs
 
         setup_globals()
         sweep = Path(str(self.config.hydra.sweep.dir)).absolute()
