@@ -1,16 +1,30 @@
-"""Strict JAX for every test, and small data that needs no file."""
+"""Strict JAX for every test, small data that needs no file, programs in other processes."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+import snnjax
 from snnjax import compilation
 from snnjax.data.dataset import SPLITS, Dataset
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+ROOT = Path(snnjax.__file__).parent.parent
+# Runs first, writes down last.
+NOTE_IMPORTS = """
+import atexit, sys
+@atexit.register
+def note():
+    with open({path!r}, "w") as file:
+        file.write("\\n".join(sys.modules))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +73,26 @@ def make_dataset(
 @pytest.fixture
 def dataset() -> Dataset:
     return make_dataset()
+
+
+@pytest.fixture
+def run_code(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., tuple[subprocess.CompletedProcess[str], set[str]]]:
+    """Return a function that runs code in a process of its own, where nothing is imported yet.
+
+    It returns the process that has ended, and the packages that were imported there.
+    """
+
+    def run(
+        code: str, *arguments: str, cwd: Path | None = None
+    ) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+        path = tmp_path_factory.mktemp("imports") / "modules"
+        command = [sys.executable, "-c", NOTE_IMPORTS.format(path=str(path)) + code, *arguments]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, check=False
+        )
+        return done, {name.partition(".")[0] for name in path.read_text().split()}
+
+    return run

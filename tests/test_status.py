@@ -2,19 +2,17 @@
 
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-import snnjax
 from snnjax import listing
 from snnjax.listing import list_runs
 from snnjax.sinks.jsonl import lock_alone
 from snnjax.status import describe, main, read_states, seconds_left
 
-ROOT = Path(snnjax.__file__).parent.parent
 NOW = 1_700_000_000.0
 
 
@@ -154,19 +152,11 @@ def test_several_sweeps_and_exit_codes(
     assert exit_.value.code == 2
 
 
-def test_works_as_a_program_without_jax_and_numpy(sweep: Path) -> None:
-    code = (  # what is None in sys.modules cannot be imported
-        "import runpy, sys\n"
-        "sys.modules.update(dict.fromkeys(('jax', 'numpy', 'hydra', 'omegaconf')))\n"
-        f"sys.argv = ['status', {str(sweep)!r}]\n"
-        "runpy.run_module('snnjax.status', run_name='__main__')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_works_as_a_program_without_jax_and_numpy(
+    sweep: Path, run_code: Callable[..., Any]
+) -> None:
+    code = "import runpy; runpy.run_module('snnjax.status', run_name='__main__')"
+    done, imported = run_code(code, str(sweep))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{sweep}: 7 runs: 1 done, 1 diverged, 1 failed, ")
+    assert not imported & {"jax", "numpy", "hydra", "omegaconf"}

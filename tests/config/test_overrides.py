@@ -1,18 +1,15 @@
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-import snnjax
 from snnjax.config.errors import ConfigError
 from snnjax.config.fields import leaves
 from snnjax.config.overrides import check_overrides
 from snnjax.config.schema import Config
 from snnjax.config.sources import ADDED_GROUPS, groups
-
-ROOT = Path(snnjax.__file__).parent.parent
 
 
 @pytest.mark.parametrize("path", sorted({leaf.path for leaf in leaves(Config)}))
@@ -148,20 +145,14 @@ def test_groups_of_ones_own_folder_are_known(tmp_path: Path, option: str) -> Non
         check_overrides(["model=mine"])
 
 
-def test_check_is_quick_and_imports_neither_hydra_nor_numpy() -> None:
+def test_check_is_quick_and_imports_neither_hydra_nor_numpy(run_code: Callable[..., Any]) -> None:
     code = (
-        "import sys\nfrom snnjax.config.overrides import check_overrides\n"
-        "check_overrides(['seed=1', 'model=snn', 'experiment=cifar'])\n"
-        "print(*{'hydra', 'omegaconf', 'yaml', 'numpy', 'jax'} & set(sys.modules))"
+        "from snnjax.config.overrides import check_overrides\n"
+        "check_overrides(['seed=1', 'model=snn', 'experiment=cifar'])"
     )
-    out = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert out.stdout.strip() == ""
+    done, imported = run_code(code)
+    assert done.returncode == 0
+    assert not imported & {"hydra", "omegaconf", "yaml", "numpy", "jax"}
     start = time.perf_counter()
     check_overrides(["seed=1", "model=snn", "experiment=cifar"])
     assert time.perf_counter() - start < 0.05

@@ -35,6 +35,21 @@ def make_run(run: RunInfo) -> Callable[..., RunInfo]:
     return lambda **changes: dataclasses.replace(run, **changes)
 
 
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
 def epoch_of(epoch: int, accuracy: float) -> list[Evaluation]:
     """Make what a run writes after an epoch."""
     return [

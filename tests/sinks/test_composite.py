@@ -1,6 +1,5 @@
 import errno
 import io
-import subprocess
 import sys
 
 import pytest
@@ -155,9 +154,8 @@ def test_a_run_folder_that_cannot_be_made_is_an_error(run):
         pass
 
 
-def test_what_is_not_asked_for_is_not_imported(tmp_path):
+def test_what_is_not_asked_for_is_not_imported(tmp_path, run_code):
     program = f"""
-import sys
 from pathlib import Path
 from snnjax.config.schema import LoggingConfig, WandbConfig
 from snnjax.sinks import Evaluation, RunInfo, open_sinks
@@ -165,8 +163,8 @@ run = RunInfo("n", Path({str(tmp_path)!r}), 1, "loss", False, "train")
 with open_sinks(LoggingConfig(wandb=WandbConfig(mode="disabled")), run) as sinks:
     sinks.write(Evaluation(1, 1, "train", {{"loss": 1.0}}))
     sinks.finish({{"status": "done"}})
-print(sorted({{"wandb", "rich", "jax"}} & sys.modules.keys()))
 """
-    out = subprocess.check_output([sys.executable, "-c", program], text=True)
-    assert out.splitlines()[-1] == "[]"
+    done, imported = run_code(program)
+    assert done.returncode == 0
+    assert not imported & {"wandb", "rich", "jax"}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["metrics.jsonl"]

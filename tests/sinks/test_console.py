@@ -1,8 +1,4 @@
 import io
-import os
-import pty
-import signal
-import subprocess
 import sys
 
 import pytest
@@ -13,20 +9,7 @@ from snnjax.sinks.bar import Bar
 from snnjax.sinks.console import PlainLines, make_console
 from snnjax.sinks.track import Track, duration
 
-SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
-
-
-class Clock:
-    def __init__(self):
-        self.time = 100.0
-
-    def __call__(self):
-        return self.time
-
-
-@pytest.fixture
-def clock():
-    return Clock()
+from .terminal import HIDE_CURSOR, SHOW_CURSOR, interrupted_after
 
 
 def train(sink, clock, epoch_of, epochs, seconds, chunk=1):
@@ -183,23 +166,7 @@ with open_sinks(LoggingConfig(wandb=WandbConfig(mode="disabled")), run) as sinks
         sinks.write(Evaluation(epoch, epoch, "train", {{"loss": 1 / epoch}}))
         time.sleep(0.01)
 """
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=theirs, stderr=subprocess.DEVNULL, env=environment
-    )
-    os.close(theirs)
-    output = b""
-    while shown not in output:
-        output += os.read(ours, 4096)
-    process.send_signal(signal.SIGINT)
-    try:
-        while piece := os.read(ours, 4096):
-            output += piece
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    os.close(ours)
-    assert process.wait() != 0
-    text = output.decode()
+    code, text = interrupted_after(program, shown)
+    assert code != 0
     assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
     assert shown.startswith(b"0") or "interrupted at epoch" in text

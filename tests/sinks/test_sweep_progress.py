@@ -3,9 +3,6 @@
 import errno
 import io
 import os
-import pty
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -17,20 +14,13 @@ from snnjax.sinks.sweep_bar import SweepBar
 from snnjax.sinks.sweep_progress import SweepLines, SweepProgress, open_sweep_progress
 from snnjax.sinks.sweep_tally import SweepTally
 
-SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
-
-
-class Clock:
-    def __init__(self):
-        self.time = 100.0
-
-    def __call__(self):
-        return self.time
-
-
-@pytest.fixture
-def clock():
-    return Clock()
+from .terminal import (
+    HIDE_CURSOR,
+    SHOW_CURSOR,
+    interrupted_after,
+    read_until,
+    start_at_a_terminal,
+)
 
 
 @pytest.fixture
@@ -240,37 +230,10 @@ with open_sweep_progress("auto", runs=4, epochs=10**6, populations=2, workers=1)
 """
 
 
-def start_at_a_terminal(program):
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=theirs, stderr=subprocess.PIPE, env=environment
-    )
-    os.close(theirs)
-    return process, ours
-
-
-def read_until(terminal, text):
-    output = b""
-    while text not in output:
-        output += os.read(terminal, 4096)
-    return output
-
-
 @pytest.mark.parametrize("shown", [b"0/1,000,000", b"9/1,000,000"], ids=["at the start", "later"])
 def test_ctrl_c_at_a_terminal_leaves_it_in_order(shown):
-    process, terminal = start_at_a_terminal(SWEEP)
-    output = read_until(terminal, shown)
-    process.send_signal(signal.SIGINT)
-    try:
-        while piece := os.read(terminal, 4096):
-            output += piece
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    os.close(terminal)
-    process.communicate()
-    text = output.decode()
-    assert process.returncode != 0
+    code, text = interrupted_after(SWEEP, shown)
+    assert code != 0
     assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
     assert text.splitlines()[-1].split("  in ")[0].endswith("epochs")
 
