@@ -24,6 +24,9 @@ from snnjax.step import (
 
 RUNNING, FINISHED, DIVERGED = 0, 1, 2
 
+# With so many random bits, at most an eighth of the rows tie with the one before.
+_FEW_TIES_BITS = 16
+
 
 class MemberState(NamedTuple):
     """A member between two epochs.
@@ -163,28 +166,42 @@ def _permutation(
     """Shuffle 0 .. count - 1 to the front of an array as long as the largest of `sizes`.
 
     Sorting pairs of a random number and a place takes four times as long as sorting numbers, so
-    both share a word: the place has the low bits, what is left above is random. Shuffles follow
-    one another until a tie of two places in all of them is to be expected less than once.
+    both share a word: the place has the low bits, what is left above is random. Places whose
+    random bits tie are sorted by a random affine map of them; where such ties are many, a second
+    sort follows.
     """
     key = jax.random.fold_in(run_key(member, SHUFFLE_STREAM), epoch)
     place_bits = (32 - jax.lax.clz(jnp.maximum(count - 1, 1))).astype(jnp.uint32)
     # The topmost bit sends what is not a row to the end.
     random_bits = 31 - place_bits
-    shuffles = ((2 * place_bits + random_bits - 1) // random_bits).astype(jnp.int32)
+    low_bits = (jnp.uint32(1) << place_bits) - 1
 
     def shuffle(size: int) -> jax.Array:
         place = jnp.arange(size, dtype=jnp.uint32)
 
         def once(number: jax.Array, order: jax.Array) -> jax.Array:
-            bits = jax.random.bits(jax.random.fold_in(key, number), (size,))
-            words = (bits >> (32 - random_bits)) << place_bits | place
-            words = jnp.sort(jnp.where(place < count, words, jnp.uint32(2**31) | place))
-            return order[words & ((1 << place_bits) - 1)]
+            bits = jax.random.bits(jax.random.fold_in(key, number), (size + 2,))
+            factor, offset, bits = bits[0] | 1, bits[1], bits[2:]
+            mapped = (place * factor + offset) & low_bits
+            words = (bits >> (32 - random_bits)) << place_bits | mapped
+            words = jnp.sort(jnp.where(place < count, words, jnp.uint32(2**31)))
+            return order[((words - offset) * _inverse(factor)) & low_bits]
 
-        order = jax.lax.fori_loop(0, shuffles, once, place)
+        order = jax.lax.fori_loop(0, jnp.where(random_bits >= _FEW_TIES_BITS, 1, 2), once, place)
         return jnp.pad(order.astype(jnp.int32), (0, sizes[-1] - size))
 
     return of_size(sizes, count, shuffle)
+
+
+def _inverse(factor: jax.Array) -> jax.Array:
+    """Return the inverse of an odd uint32 modulo 2**32; each step doubles the bits that are right.
+
+    An odd number is its own inverse modulo 8.
+    """
+    inverse = factor
+    for _ in range(4):
+        inverse = inverse * (2 - factor * inverse)
+    return inverse
 
 
 def _monitored(program: Program, view: View, sums: dict[str, Any]) -> jax.Array:

@@ -97,7 +97,9 @@ def test_padding_changes_no_number(model, optimizer, lanes):
 
 @pytest.mark.parametrize("monitor", ["roc_auc", "macro_f1"])
 def test_early_stopping_does_not_see_the_padding(monitor):
-    model = ModelConfig(depth=2, width=24, dropout=0.1)
+    """With a smooth activation: SELU's slope jumps at 0, and over 25 epochs now and then a unit
+    lies so close to it that rounding decides, after which 1e-7 becomes 1e-4."""
+    model = ModelConfig(depth=2, width=24, dropout=0.1, activation="jax.numpy:tanh")
     program, members = make_members(
         model, SgdConfig(learning_rate=0.1), epochs=25, patience=3, monitor=monitor
     )
@@ -106,7 +108,7 @@ def test_early_stopping_does_not_see_the_padding(monitor):
         alone = population.train(program, [members[number]], lay_out(data)).outcomes[0]
         ours = together.outcomes[number]
         assert (ours.epochs, ours.best_epoch) == (alone.epochs, alone.best_epoch)
-        assert ours.metrics["test"] == pytest.approx(alone.metrics["test"], rel=1e-4)
+        assert ours.metrics["test"] == pytest.approx(alone.metrics["test"], rel=1e-5)
     assert min(outcome.epochs for outcome in together.outcomes) < 25
 
 

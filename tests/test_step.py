@@ -16,8 +16,10 @@ from snnjax.shapes import Problem
 from snnjax.step import (
     Batch,
     apply,
+    cross_entropy,
     eval_step,
     init_state,
+    leading_class,
     mean_loss,
     parameter_count,
     train_step,
@@ -136,6 +138,26 @@ def test_nadam_equals_its_formula():
         ours = np.concatenate([leaf.ravel() for leaf in flat(state.network.params)])
         # Rounded at the size of the weights; a step is 1e-3.
         np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_cross_entropy_and_its_gradient_with_absent_classes_and_large_logits():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(scale=40, size=(50, 7)).astype(np.float32)
+    logits[:, 5:] = -np.inf  # classes that are padding
+    labels = rng.integers(0, 5, 50)
+    losses, pull = jax.vjp(lambda x: cross_entropy(x, jnp.asarray(labels)), jnp.asarray(logits))
+    exact = np.float64(logits)
+    expected = logsumexp(exact, axis=1) - exact[np.arange(50), labels]
+    np.testing.assert_allclose(losses, expected, rtol=1e-6, atol=1e-5)
+    softmax = np.exp(exact - logsumexp(exact, axis=1, keepdims=True))
+    (gradient,) = pull(jnp.ones(50))
+    np.testing.assert_allclose(gradient, softmax - np.eye(7)[labels], rtol=1e-5, atol=1e-6)
+
+
+def test_the_leading_class_is_the_first_of_those_that_tie():
+    logits = np.random.default_rng(0).integers(-2, 3, (500, 6)).astype(np.float32)
+    logits[:, 4:] = -np.inf
+    np.testing.assert_array_equal(leading_class(jnp.asarray(logits)), logits.argmax(1))
 
 
 def test_masked_rows_take_no_part():

@@ -49,8 +49,11 @@ def drop_activated(
     x: jax.Array,
     rate: jax.Array | float,
     key: jax.Array,
+    axis: int = 1,
 ) -> jax.Array:
     """Return dropout(activation(x), rate, key), cheaper to differentiate for the pairs that allow.
+
+    With the features along `axis` 0, (features, rows), the masks are those of (rows, features).
 
     Where dropped units take a value at which the activation is flat (alpha dropout after SELU,
     ordinary dropout after ReLU), the gradient follows from the result alone: neither the
@@ -58,8 +61,9 @@ def drop_activated(
     """
     affine = _FLAT_WHERE_DROPPED.get((activation, dropout))
     if affine is None:
-        return dropout(activation(x), rate, key)
-    kept = noise.is_kept(key, rate, x.shape)
+        y = activation(x)
+        return dropout(y, rate, key) if axis == 1 else dropout(y.T, rate, key).T
+    kept = noise.is_kept(key, rate, x.shape, row_axis=1 - axis)
     return _activate_and_select(activation, kept, x, affine(rate, x.dtype))
 
 

@@ -10,11 +10,16 @@ from flax import nnx
 
 from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
+from snnjax.nn.activations import identity
 from snnjax.nn.dropout import drop_activated
 from snnjax.nn.initializers import standard_normals
 from snnjax.nn.padding import Size, Used, clear
-from snnjax.nn.products import product
+from snnjax.nn.products import product, transposed
 from snnjax.registry import resolve
+
+# Hidden layers up to this width are computed with the features first, (features, rows): measured
+# with 32 to 128 rows, a tenth of a training step on a CPU at widths 32 and 100, nothing at 256.
+_MOST_FEATURES_FIRST = 128
 
 
 class Randomness(NamedTuple):
@@ -45,9 +50,9 @@ class Linear(nnx.Module):
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(jnp.zeros(kernel.shape[1], kernel.dtype))
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Map (rows, fan_in) to (rows, fan_out)."""
-        return product(x, self.kernel[...]) + self.bias[...][None, :]
+    def __call__(self, x: jax.Array, axis: int = 1) -> jax.Array:
+        """Map (rows, fan_in) to (rows, fan_out), with the features along axis 0 both transposed."""
+        return product(x, self.kernel[...], axis) + jnp.expand_dims(self.bias[...], 1 - axis)
 
 
 def hidden_widths(config: ModelConfig, outputs: int) -> tuple[int, ...]:
@@ -102,24 +107,28 @@ class MLP(nnx.Module):
             x: Standardised inputs.
             randomness: Given in training, None in evaluation.
         """
+        axis = 0 if self.config.width <= _MOST_FEATURES_FIRST else 1
+        turned = transposed if axis == 0 else identity
         if randomness is None:
+            x = turned(x)
             for layer in self.hidden:
-                x = self.activation(layer(x))
-            return self.output(x)
+                x = self.activation(layer(x, axis))
+            return self.output(turned(x))
         # Padded units must be zero, or the weights that lead on from them would be trained.
         used = self._used_widths(randomness.used)
         if not is_off(randomness.input_dropout):
             key = noise.fold(randomness.key, 0)
             x = clear(self.dropout(x, randomness.input_dropout, key), used[0], 1)
+        x = turned(x)
         for number, layer in enumerate(self.hidden, start=1):
-            x = layer(x)
+            x = layer(x, axis)
             if is_off(randomness.dropout):
                 x = self.activation(x)
             else:
                 key = noise.fold(randomness.key, number)
-                x = drop_activated(self.activation, self.dropout, x, randomness.dropout, key)
-            x = clear(x, used[number], 1)
-        return self.output(x)
+                x = drop_activated(self.activation, self.dropout, x, randomness.dropout, key, axis)
+            x = clear(x, used[number], axis)
+        return self.output(turned(x))
 
     def _used_widths(self, used: Used | None) -> Sequence[Size]:
         """List from inputs to outputs how many units of each layer are not padding.

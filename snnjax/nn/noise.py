@@ -48,22 +48,30 @@ def fold(key: jax.Array, word: jax.Array | int) -> jax.Array:
     return mix(key + mix(jnp.asarray(word, jnp.uint32) ^ lanes))
 
 
-def bits(key: jax.Array, shape: Sequence[int]) -> jax.Array:
+def bits(key: jax.Array, shape: Sequence[int], row_axis: int = 0) -> jax.Array:
     """Return uint32 random bits of shape (rows, ...): an element is a hash of key and place.
 
     Its place is the row and, counted over all other axes, the column: how many rows or columns
-    there are does not matter, so that padding changes nothing. The second lane enters after a
-    first multiplication and before a full mix, so that streams of different keys are neither
-    shifts nor masks of one another.
+    there are does not matter, so that padding changes nothing. With `row_axis` 1 the shape is
+    (columns, rows), and the bits are the transpose of those of (rows, columns).
+
+    The second lane enters after a first multiplication and before a full mix, so that streams of
+    different keys are neither shifts nor masks of one another.
     """
     matrix = (shape[0], int(np.prod(shape[1:])))
-    row, column = (jax.lax.broadcasted_iota(jnp.uint32, matrix, axis) for axis in (0, 1))
+    places = [jax.lax.broadcasted_iota(jnp.uint32, matrix, axis) for axis in (0, 1)]
+    row, column = places[row_axis], places[1 - row_axis]
     word = row * _ROW_STRIDE + column * _COLUMN_STRIDE + key[0]
     word = (word ^ (word >> _SHIFTS[0])) * _MULTIPLIERS[0]
     return mix(word ^ key[1]).reshape(tuple(shape))
 
 
-def is_kept(key: jax.Array, rate: jax.Array | float, shape: Sequence[int]) -> jax.Array:
-    """Draw a mask that is False with probability `rate` in [0, 1), to a resolution of 2**-32."""
+def is_kept(
+    key: jax.Array, rate: jax.Array | float, shape: Sequence[int], row_axis: int = 0
+) -> jax.Array:
+    """Draw a mask that is False with probability `rate` in [0, 1), to a resolution of 2**-32.
+
+    Its shape and `row_axis` are those of `bits`.
+    """
     threshold = (jnp.asarray(rate, jnp.float32) * np.float32(2**32)).astype(jnp.uint32)
-    return bits(key, shape) >= threshold
+    return bits(key, shape, row_axis) >= threshold

@@ -1,7 +1,8 @@
 """The matrix product of the layers, in the precision a program asks for.
 
 The three products of a layer (forward, and two in its gradient) are written out so that each has
-the form a CPU is fast at: bfloat16 operands with a float32 result reach its matrix units.
+the form a CPU is fast at: bfloat16 operands with a float32 result reach its matrix units, and
+layers narrower than a batch has rows take the features first, (features, rows).
 """
 
 from collections.abc import Iterator
@@ -32,45 +33,56 @@ def precision_of_products(precision: Precision) -> Iterator[None]:
         _precision.reset(token)
 
 
-def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def product(x: jax.Array, kernel: jax.Array, axis: int = 1) -> jax.Array:
     """Return x @ kernel: (rows, fan_in) by (fan_in, fan_out) to (rows, fan_out).
+
+    With the features along `axis` 0 both x and the result are transposed, (features, rows).
 
     In `bf16` the operands of this product and of the two in its gradient are rounded to
     bfloat16; the sums and the results stay float32.
     """
-    return _product(x, kernel, _precision.get())
+    return _product(x, kernel, axis, _precision.get())
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _product(x: jax.Array, kernel: jax.Array, precision: Precision) -> jax.Array:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _product(x: jax.Array, kernel: jax.Array, axis: int, precision: Precision) -> jax.Array:
+    if axis == 0:
+        return _dot(transposed(_rounded(kernel, precision)), x, precision)
     return _dot(x, kernel, precision)
 
 
 def _forward(
-    x: jax.Array, kernel: jax.Array, precision: Precision
+    x: jax.Array, kernel: jax.Array, axis: int, precision: Precision
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _dot(x, kernel, precision), (x, kernel)
+    return _product(x, kernel, axis, precision), (x, kernel)
 
 
 def _backward(
-    precision: Precision, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
+    axis: int,
+    precision: Precision,
+    residuals: tuple[jax.Array, jax.Array],
+    gradient: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
+    if axis == 0:
+        return _dot(kernel, gradient, precision), _dot(x, gradient, precision, (1, 1))
     of_x = _dot(gradient, kernel, precision, (1, 1))
-    if jax.default_backend() != "cpu" or (precision == "float32" and x.shape[1] > _MOST_COLUMNS):
+    if precision == "float32" and x.shape[1] > _MOST_COLUMNS:
         return of_x, _dot(x, gradient, precision, (0, 0))
-    return of_x, _dot(_transposed(_rounded(x, precision)), gradient, precision)
+    return of_x, _dot(transposed(_rounded(x, precision)), gradient, precision)
 
 
 _product.defvjp(_forward, _backward)
 
 
-def _transposed(x: jax.Array) -> jax.Array:
-    """Return a copy of x.T, whose columns are split while they are moved.
+def transposed(x: jax.Array) -> jax.Array:
+    """Return x.T; on a CPU a copy, whose columns are split while they are moved.
 
     A plain transpose is folded back into the product, which then reads by columns: slower in
     float32, and in bfloat16 out of reach of the CPU's matrix units.
     """
+    if jax.default_backend() != "cpu":
+        return x.T
     rows, columns = x.shape
     part = next((size for size in (16, 8, 4, 2, 3, 5, 7) if columns % size == 0), 1)
     return x.reshape(rows, columns // part, part).transpose(1, 2, 0).reshape(columns, rows)

@@ -97,7 +97,8 @@ def test_alpha_dropout_and_its_gradient_equal_pytorch_given_its_mask(rate):
 @pytest.mark.parametrize("dropout", [alpha_dropout, ordinary_dropout])
 @pytest.mark.parametrize("activation", [selu, relu, jnp.tanh])
 @pytest.mark.parametrize("rate", [0.0, 0.05, 0.5])
-def test_drop_activated_is_the_composition_and_so_is_its_gradient(activation, dropout, rate):
+@pytest.mark.parametrize("axis", [0, 1])
+def test_drop_activated_is_the_composition_and_so_is_its_gradient(activation, dropout, rate, axis):
     """In all three arguments that have one, against float64; saturated units are among them."""
     rng = np.random.default_rng(1)
     x = np.concatenate([2 * rng.normal(size=(64, 32)), np.full((2, 32), -30.0)]).astype(np.float32)
@@ -107,7 +108,9 @@ def test_drop_activated_is_the_composition_and_so_is_its_gradient(activation, dr
         return dropout(activation(x), rate, key_of(3))
 
     def ours(x, rate):
-        return drop_activated(activation, dropout, x, rate, key_of(3))
+        if axis == 1:
+            return drop_activated(activation, dropout, x, rate, key_of(3))
+        return drop_activated(activation, dropout, x.T, rate, key_of(3), axis=0).T
 
     value, pull = jax.vjp(jax.jit(ours), jnp.asarray(x), jnp.float32(rate))
     with jax.enable_x64(True):

@@ -57,6 +57,8 @@ def test_bits_are_the_same_compiled_mapped_and_in_a_larger_array():
     np.testing.assert_array_equal(plain[0], larger[:8, :16])
     folded = np.asarray(noise.bits(keys[0], (8, 4, 2, 2)))
     np.testing.assert_array_equal(plain[0], folded.reshape(8, 16))
+    columns_first = np.asarray(noise.bits(keys[0], (16, 8), row_axis=1))
+    np.testing.assert_array_equal(plain[0], columns_first.T)
 
 
 def test_places_of_a_matrix_start_from_different_words():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from snnjax.nn.products import precision_of_products, product
+from snnjax.nn.products import precision_of_products, product, transposed
 
 
 def rounded(x: np.ndarray, precision: str) -> np.ndarray:
@@ -15,14 +15,15 @@ def rounded(x: np.ndarray, precision: str) -> np.ndarray:
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 @pytest.mark.parametrize("fan_in", [3, 64, 600])
-def test_all_three_products_are_float32_sums_of_rounded_operands(precision, fan_in):
+@pytest.mark.parametrize("axis", [0, 1])
+def test_all_three_products_are_float32_sums_of_rounded_operands(precision, fan_in, axis):
     rng = np.random.default_rng(0)
     shapes = ((32, fan_in), (fan_in, 20), (32, 20))
     x, kernel, upstream = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
 
     def traced(x, kernel):
         with precision_of_products(precision):
-            return product(x, kernel)
+            return product(x, kernel) if axis == 1 else product(x.T, kernel, axis=0).T
 
     value, pull = jax.vjp(jax.jit(traced), x, kernel)
     a, b, g = (rounded(operand, precision) for operand in (x, kernel, upstream))
@@ -36,3 +37,9 @@ def test_precision_ends_with_its_block():
     with precision_of_products("bf16"):
         assert product(x, x) == 1
     assert product(x, x) > 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (12, 16), (33, 11)])
+def test_transposed_is_the_transpose(shape):
+    x = np.arange(shape[0] * shape[1], dtype=np.float32).reshape(shape)
+    np.testing.assert_array_equal(transposed(jnp.asarray(x)), x.T)
