@@ -19,6 +19,7 @@ LAYERS = (
     ("experiment",),
     ("recorder",),
     ("population",),
+    ("ending",),
     ("crew", "programs"),
     ("outcomes", "compilation", "strategy"),
     ("training", "executables"),
@@ -28,6 +29,7 @@ LAYERS = (
     ("data",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
+    ("ledger",),
 )
 # Names are checked against the catalog, which imports nothing but the standard library.
 ALLOWED_UPWARD = {("config", "data.catalog")}

@@ -147,7 +147,8 @@ class MetricsFile:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Do nothing: the result has a file of its own."""
+        """Let the folder go: the result has a file of its own."""
+        self._file.close()
 
     def close(self) -> None:
         """Close the file."""
