@@ -252,6 +252,7 @@ def _train(
             sets=sets, problem=together.problem, size=together.size, strategy=strategy,
         )  # fmt: skip
     except Exception as error:
+        interruption.check()  # what Ctrl-C breaks did not fail
         if not (ends or isinstance(error, _AllFailed)):
             raise
         for number, recorder in enumerate(recorders):

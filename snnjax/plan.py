@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from snnjax import interruption
 from snnjax.arrays import Layout, lay_out
 from snnjax.config.schema import DataConfig
 from snnjax.config.split import split
@@ -81,6 +82,7 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
         try:
             own = _checked(run, data[run.config.data])
         except Exception as error:
+            interruption.check()  # Ctrl-C can end an import with an error of its own
             failed[number] = error
             continue
         program, member = split(run.config)

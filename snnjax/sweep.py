@@ -186,6 +186,7 @@ def _train_together(
         together = population.of(numbers)
         ends = run_population(own, together, sweep=folder, count=part.epochs)
     except Exception as error:
+        interruption.check()  # what Ctrl-C breaks did not fail
         # The program is all members', and so is what is wrong with it.
         ends = [error] * len(own)
     return {n: end for n, end in zip(numbers, ends, strict=True) if not _is_elsewhere(end)}

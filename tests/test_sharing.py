@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 import snnjax
-from snnjax import experiment, recorder, sweep
+from snnjax import experiment, interruption, recorder, sweep
 from snnjax.config.schema import Config, DataConfig, LoggingConfig, ModelConfig, TrainingConfig
 from snnjax.config.schema import WandbConfig as Wandb
 from snnjax.experiment import Means, Run
@@ -153,6 +153,26 @@ def test_an_interruption_tells_what_has_ended(tmp_path, trained, monkeypatch):
     let_go()
     assert {n: end.status for n, end in stop.value.ended.items()} == {0: "done", 2: "done"}
     assert stop.value.account["populations"] >= 1
+
+
+@pytest.mark.parametrize(
+    "place", ["data.load.read", "plan.check", "sweep.run_population", "population.train"]
+)
+def test_what_an_interruption_breaks_did_not_fail(tmp_path, trained, monkeypatch, place):
+    """An import, say, that Ctrl-C ends fails with an error of its own, and swallows the Ctrl-C."""
+
+    def break_down(*_: object, **__: object) -> None:
+        interruption.ask()
+        raise ImportError("numpy._core.multiarray failed to import")
+
+    monkeypatch.setattr(f"snnjax.{place}", break_down)
+    try:
+        with pytest.raises(sweep.SweepInterrupted) as stop:
+            sweep.run_sweep(make_runs(tmp_path, 2), tmp_path)
+    finally:
+        interruption.withdraw()
+    assert stop.value.ended == {}
+    assert not trained
 
 
 def test_a_file_system_without_locks_is_trained_on_all_the_same(tmp_path, trained, monkeypatch):

@@ -67,12 +67,14 @@ def load_all(configs: Iterable[DataConfig]) -> dict[DataConfig, Dataset | Except
         try:
             content = read(name, root)
         except Exception as error:
+            interruption.check()  # Ctrl-C can end an import with an error of its own
             loaded |= dict.fromkeys(own, error)
             continue
         for config in own:
             try:
                 loaded[config] = load(config, content)
             except Exception as error:
+                interruption.check()
                 loaded[config] = error
     return loaded
 
