@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from snnjax import compilation, executables
 
@@ -29,9 +30,11 @@ def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(compilation, "_known", {})
     before = jax.config.jax_enable_compilation_cache
     jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()  # whether it is used is looked up once
     TRACED.clear()
     yield tmp_path
     jax.config.update("jax_enable_compilation_cache", before)
+    compilation_cache.reset_cache()
 
 
 def call(factor=2.0, rows=3):
