@@ -128,8 +128,10 @@ def keep_compiled() -> None:
 
     JAX's own cache takes part: it has what other source code or another library compiled alike.
     JAX_COMPILATION_CACHE_DIR in the environment names another folder. One that cannot be written
-    is left alone.
+    is left alone. JAX_ENABLE_COMPILATION_CACHE=0 switches all of it off.
     """
+    if not jax.config.values["jax_enable_compilation_cache"]:
+        return
     chosen = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or cache_folder() / "compiled")
     try:
         chosen.mkdir(parents=True, exist_ok=True)

@@ -78,9 +78,10 @@ class Executables:
         """Return the program of a file, None if there is none that can be read."""
         try:
             kept = Kept(*pickle.loads(zlib.decompress(place.read_bytes())))
-            os.utime(place)
         except (OSError, zlib.error, pickle.UnpicklingError, EOFError, AttributeError, TypeError):
             return None
+        with contextlib.suppress(OSError):  # it is another user's, or all of it is read-only
+            os.utime(place)
         return kept
 
     def keep(self, place: Path, shapes: Any, executable: jax.stages.Compiled) -> None:

@@ -14,14 +14,15 @@ from snnjax.config.split import split
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.data.load import load
 from snnjax.fit import check_data, check_names
+from snnjax.ledger import Ledger
 from snnjax.recorder import Recorder, read_result
 from snnjax.sinks import say
 from snnjax.sinks.wandb_population import open_population
 
 if TYPE_CHECKING:
     from snnjax.arrays import Layout
+    from snnjax.ending import Ended
     from snnjax.outcomes import EpochRecord
-    from snnjax.population import Trained
     from snnjax.shapes import Problem
 
 
@@ -213,59 +214,60 @@ def _train(
     together: Together,
     recorders: Sequence[Recorder],
     count: Callable[[], None],
-) -> list[RunResult | OSError]:
-    """Train runs whose folders are open and write down how they end."""
+) -> list[RunResult | Exception]:
+    """Train runs whose folders are open and write down how each ends, once it has ended.
+
+    Raises:
+        Exception: What ended all of them; those that ended before one have their results.
+    """
     import jax
 
     from snnjax import population
 
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
+    sets, layout, lanes = together.sets or (), together.layout, together.lanes
+    strategy = None if lanes is None else population.Strategy(lanes, jax.local_device_count())
+    ledger = Ledger([len(layout.sets[place].rows["train"]) for place in sets])
+    ends: dict[int, RunResult | Exception] = {}
 
     def report(record: "EpochRecord") -> None:
         interruption.check()
         count()
+        ledger.note(record.member, record.epoch)
         recorders[record.member].report(record)
-        if all(recorder.error is not None for recorder in recorders):
+        if all(n in ends or recorder.error is not None for n, recorder in enumerate(recorders)):
             raise _AllFailed
 
-    sets, layout = together.sets or (), together.layout
-    lanes = together.lanes
-    strategy = None if lanes is None else population.Strategy(lanes, jax.local_device_count())
+    def tell(ended: "Ended") -> None:
+        shares = ledger.share_out([*ended.outcomes], ended.seconds, ended.compile_seconds)
+        for (number, outcome), seconds in zip(ended.outcomes.items(), shares, strict=True):
+            recorder = recorders[number]
+            recorder.conclude(outcome, _circumstances(ended, *seconds))
+            objective = _objective(runs[number].config, outcome.metrics)
+            ends[number] = recorder.error or RunResult(outcome.status, objective)
+
     try:
-        trained = population.train(
-            programs[0], members, layout, report,
+        population.train(
+            programs[0], members, layout, report, tell=tell,
             sets=sets, problem=together.problem, size=together.size, strategy=strategy,
         )  # fmt: skip
-    except _AllFailed:
-        return [recorder.error or OSError("not written") for recorder in recorders]
-    shares = _shares(trained, [layout.sets[place] for place in sets])
-    ends: list[RunResult | OSError] = []
-    for one, recorder, outcome, share in zip(
-        runs, recorders, trained.outcomes, shares, strict=True
-    ):
-        recorder.conclude(outcome, _circumstances(trained, share))
-        objective = _objective(one.config, outcome.metrics)
-        ends.append(recorder.error or RunResult(outcome.status, objective))
-    return ends
+    except Exception as error:
+        interruption.check()  # what Ctrl-C breaks did not fail
+        if not (ends or isinstance(error, _AllFailed)):
+            raise
+        for number, recorder in enumerate(recorders):
+            ends.setdefault(number, recorder.error or error)
+    return [ends[number] for number in range(len(runs))]
 
 
-def _shares(trained: "Trained", data: Sequence[Dataset]) -> list[float]:
-    """Return which share of a population's time each member took: that of its rows and epochs."""
-    samples = [
-        outcome.epochs * len(own.rows["train"])
-        for outcome, own in zip(trained.outcomes, data, strict=True)
-    ]
-    return [own / max(1, sum(samples)) for own in samples]
-
-
-def _circumstances(trained: "Trained", share: float) -> dict[str, Any]:
+def _circumstances(ended: "Ended", training: float, compiling: float) -> dict[str, Any]:
     from snnjax.population import device_description
 
     return {
-        "seconds": round(share * (trained.seconds + trained.compile_seconds), 3),
-        "training_seconds": round(share * trained.seconds, 3),
-        "compile_seconds": round(trained.compile_seconds, 3),
-        "strategy": trained.strategy | {"population_seconds": round(trained.seconds, 3)},
+        "seconds": round(training + compiling, 3),
+        "training_seconds": round(training, 3),
+        "compile_seconds": round(ended.compile_seconds, 3),
+        "strategy": {**ended.strategy, "population_seconds": round(ended.seconds, 3)},
         "device": device_description(),
     }
 

@@ -1,6 +1,6 @@
 """From what the device says of a population to records and outcomes, on the host in float64."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,8 +90,9 @@ def conclude(
     news: Mapping[str, Any],
     scored: Mapping[str, Any],
     data: Sequence[Dataset],
-) -> list[Outcome]:
-    """Draw up each member's outcome.
+    members: Iterable[int],
+) -> dict[int, Outcome]:
+    """Draw up the outcomes of members.
 
     Args:
         program: What was trained.
@@ -99,9 +100,11 @@ def conclude(
         scored: Per split the sums and the scores of the chosen networks, leading axis members, on
             the host.
         data: The data set of every member.
+        members: Those whose outcomes are asked for.
     """
-    outcomes = []
-    for member, own in enumerate(data):
+    outcomes = {}
+    for member in members:
+        own = data[member]
         status = news["status"][member]
         best_epoch, epochs = int(news["best_epoch"][member]), int(news["epoch"][member])
         is_last = not program.training.restore_best and status != training.DIVERGED
@@ -111,15 +114,13 @@ def conclude(
             for split in scored
             if scored_epoch and len(own.rows[split])
         }
-        outcomes.append(
-            Outcome(
-                status="diverged" if status == training.DIVERGED else "done",
-                epochs=epochs,
-                best_epoch=best_epoch,
-                scored_epoch=scored_epoch,
-                scored_step=int(news["step"][member]) // max(1, epochs) * scored_epoch,
-                metrics=metrics,
-            )
+        outcomes[member] = Outcome(
+            status="diverged" if status == training.DIVERGED else "done",
+            epochs=epochs,
+            best_epoch=best_epoch,
+            scored_epoch=scored_epoch,
+            scored_step=int(news["step"][member]) // max(1, epochs) * scored_epoch,
+            metrics=metrics,
         )
     return outcomes
 

@@ -12,7 +12,7 @@ from snnjax.arrays import Layout, lay_out
 from snnjax.config.schema import DataConfig
 from snnjax.config.split import split
 from snnjax.data.dataset import Dataset
-from snnjax.data.load import load
+from snnjax.data.load import load_all
 from snnjax.experiment import Means, Run, Together
 from snnjax.fit import check
 from snnjax.shapes import column_class, problem_of, row_class, with_rows_of
@@ -36,11 +36,14 @@ class Planned:
         cost: What it takes to train, to be compared with that of others.
         together: How; its data sets are put on the device when it is first called, once for all
             populations that share them.
+        release: To be called once, when it is over: the last of those that share data sets takes
+            them off the device.
     """
 
     numbers: tuple[int, ...]
     cost: float
     together: Callable[[], Together]
+    release: Callable[[], None]
 
     def of(self, numbers: Sequence[int]) -> Together:
         """Return how some of its runs are trained together: by the same program."""
@@ -71,7 +74,7 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
     """
     workers = means.workers or default_workers()
     members = min(means.members or most_members(), most_files() // workers)
-    data = _load_all([run.config.data for run in runs])
+    data = load_all([run.config.data for run in runs])
     failed: dict[int, Exception] = {}
     groups: dict[tuple[Hashable, ...], list[int]] = {}
     shared: dict[Hashable, dict[DataConfig, Dataset]] = {}
@@ -79,13 +82,17 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
         try:
             own = _checked(run, data[run.config.data])
         except Exception as error:
+            interruption.check()  # Ctrl-C can end an import with an error of its own
             failed[number] = error
             continue
         program, member = split(run.config)
         pads = can_pad(program)
         columns = pads, column_class(own, can_pad=pads)
         shared.setdefault(columns, {})[run.config.data] = own
-        identity = (program, frozenset(member), columns, row_class(own))
+        # One wandb run has one project, group and mode.
+        wandb = run.config.logging.wandb
+        shares = wandb if wandb.per == "population" else None
+        identity = (program, frozenset(member), columns, shares, row_class(own))
         groups.setdefault(identity, []).append(number)
     layouts = {columns: _SharedLayout(sets) for columns, sets in shared.items()}
     missing = set(left)
@@ -95,13 +102,14 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
 
 
 class _SharedLayout:
-    """Data sets that are put on the device when the first population needs them."""
+    """Data sets that are on the device from the first population that needs them to the last."""
 
     def __init__(self, sets: Mapping[DataConfig, Dataset]) -> None:
         self.places = {config: place for place, config in enumerate(sets)}
         self.sets = tuple(sets.values())
         self.problem = problem_of(self.sets)
         self._lock = threading.Lock()
+        self._users = 0
         self._layout: Layout | None = None
 
     def __call__(self) -> Layout:
@@ -109,6 +117,17 @@ class _SharedLayout:
             if self._layout is None:
                 self._layout = lay_out(*self.sets)
             return self._layout
+
+    def enter(self) -> None:
+        """Count a population that is going to need it."""
+        self._users += 1
+
+    def leave(self) -> None:
+        """Count one that needs it no longer."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._layout = None
 
 
 class _Group:
@@ -167,7 +186,9 @@ def _divided(
                 lanes=lanes,
                 name=f"population-{len(populations)}",
             )
-            populations.append(Planned(tuple(numbers), group.cost(numbers), together))
+            group.layout.enter()
+            cost, leave = group.cost(numbers), group.layout.leave
+            populations.append(Planned(tuple(numbers), cost, together, leave))
     return sorted(populations, key=lambda population: -population.cost)
 
 
@@ -200,18 +221,6 @@ def _sizes(groups: Sequence[_Group], members: int, least: int) -> list[tuple[int
 
 def _together(layout: _SharedLayout, **how: Any) -> Together:
     return Together(layout(), **how)
-
-
-def _load_all(configs: Sequence[DataConfig]) -> dict[DataConfig, Dataset | Exception]:
-    """Load every data set once; what cannot be loaded ends its own runs only."""
-    loaded: dict[DataConfig, Dataset | Exception] = {}
-    for config in dict.fromkeys(configs):
-        interruption.check()
-        try:
-            loaded[config] = load(config)
-        except Exception as error:
-            loaded[config] = error
-    return loaded
 
 
 def _checked(run: Run, data: Dataset | Exception) -> Dataset:

@@ -1,20 +1,21 @@
 """Members that share one Program, trained together; a single run is a population of one."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import numpy as np
 
-from snnjax import crew, interruption, training
+from snnjax import crew, training
 from snnjax.arrays import Layout, Table
 from snnjax.config.split import Program
 from snnjax.crew import Crew
-from snnjax.data.dataset import SPLITS, Dataset
-from snnjax.outcomes import EpochRecord, Outcome, Report, conclude, report_news
-from snnjax.programs import Programs, Seat, compile_advance, fitting_lanes, prepare, summary
+from snnjax.data.dataset import Dataset
+from snnjax.ending import Clock, Ended, Ending, Tell, fetch
+from snnjax.outcomes import EpochRecord, Outcome, Report, report_news
+from snnjax.programs import Programs, Seat, compile_advance, fitting_lanes, prepare
 from snnjax.shapes import Problem
 from snnjax.step import Member
 from snnjax.strategy import Strategy, choose, core_count, padded_size, share
@@ -27,16 +28,43 @@ _WORTH, _LEAST_COMPILE_SECONDS = 2.0, 2.0
 
 @dataclass(frozen=True)
 class Trained:
-    """A population at its end: an outcome per member, the state, and how it was done.
+    """A population at its end.
 
-    The state has the members first, perhaps followed by some that did nothing.
+    Attributes:
+        outcomes: Of every member.
+        state: The members first, perhaps followed by some that did nothing.
+        strategy: How they were trained; of parts that followed one another the last. What is told
+            of a member says how it was itself.
+        seconds: Spent training, vain attempts included.
+        compile_seconds: Spent compiling, or waiting for another thread that was.
     """
 
     outcomes: list[Outcome]
     state: MemberState
-    strategy: dict[str, Any]
+    strategy: Mapping[str, Any]
     seconds: float
     compile_seconds: float
+
+
+@dataclass(frozen=True)
+class _Audience:
+    """Who hears of epochs and ends, and the clock that all attempts share."""
+
+    report: Report
+    tell: Tell
+    clock: Clock
+
+    def after(self, count: int) -> "_Audience":
+        """Return what hears of members by their numbers in a part that follows so many others."""
+
+        def report(record: EpochRecord) -> None:
+            self.report(replace(record, member=record.member + count))
+
+        def tell(ended: Ended) -> None:
+            outcomes = {member + count: own for member, own in ended.outcomes.items()}
+            self.tell(replace(ended, outcomes=outcomes))
+
+        return replace(self, report=report, tell=tell)
 
 
 @dataclass(frozen=True)
@@ -73,9 +101,12 @@ class _Population:
         return stacked
 
     def part(self, first: int, last: int) -> "_Population":
-        """Return some of the members."""
-        own = slice(first, last)
-        return replace(self, members=self.members[own], sets=self.sets[own], size=last - first)
+        """Return some of the members, with no more lanes than they need."""
+        own, size = slice(first, last), last - first
+        lanes = min(self.strategy.lanes, -(-size // self.strategy.devices))
+        strategy = replace(self.strategy, lanes=lanes)
+        members, sets = self.members[own], self.sets[own]
+        return replace(self, members=members, sets=sets, size=size, strategy=strategy)
 
 
 def train(
@@ -84,6 +115,7 @@ def train(
     layout: Layout,
     report: Report = lambda record: None,
     *,
+    tell: Tell = lambda ended: None,
     sets: Sequence[int] | None = None,
     problem: Problem | None = None,
     strategy: Strategy | None = None,
@@ -92,13 +124,15 @@ def train(
     """Train members to their ends.
 
     Where they do not fit into memory together, fewer are computed in lockstep, and if need be
-    the population is halved; what was reported before is not reported again.
+    the population is halved; what was told before is not told again.
 
     Args:
         program: What is compiled.
         members: Their numbers; all with the same keys.
         layout: The data sets they train on.
         report: Called for every epoch of every member, while later epochs are being computed.
+        tell: Called for every member once, when it has ended: at most about half a minute later
+            while others are still training.
         sets: For each member the place of its data set in `layout.sets`; by default the first.
         problem: The shapes of their data sets; by default those of all in the layout.
         strategy: How members are mapped; None leaves the choice to `strategy.choose`.
@@ -107,87 +141,101 @@ def train(
     """
     sets = [0] * len(members) if sets is None else sets
     strategy = strategy or choose(max(size, len(members)))
-    told = [0] * len(members)
+    reported = [0] * len(members)
+    outcomes: dict[int, Outcome] = {}
 
     def report_once(record: EpochRecord) -> None:
-        if record.epoch > told[record.member]:
-            told[record.member] = record.epoch
+        if record.epoch > reported[record.member]:
+            reported[record.member] = record.epoch
             report(record)
+
+    def tell_once(ended: Ended) -> None:
+        if new := {n: own for n, own in ended.outcomes.items() if n not in outcomes}:
+            outcomes.update(new)
+            tell(replace(ended, outcomes=new))
 
     problem = problem or layout.problem
     population = _Population(program, members, layout, problem, sets, strategy, size)
-    return _fit(population, report_once)
+    trained = _fit(population, _Audience(report_once, tell_once, Clock()))
+    return replace(trained, outcomes=[outcomes[number] for number in range(len(members))])
 
 
-def _fit(population: _Population, report: Report) -> Trained:
+def _fit(population: _Population, audience: _Audience) -> Trained:
     """Train as many members at once as memory allows."""
     table = share(population.strategy, population.layout.table)
     while True:
         strategy, count = population.strategy, len(population.members)
+        is_least = population.slots == strategy.devices
         try:
             people = crew.assemble(strategy, population.seats())
             programs = prepare(
                 population.program, population.problem, population.layout.problem,
                 strategy, people.at_work, table,
             )  # fmt: skip
+            audience.clock.compile_seconds += programs.seconds
             lanes = fitting_lanes(programs.advance, strategy.lanes)
-            if lanes == strategy.lanes:
-                return _train(population, programs, people, table, report)
+            if is_least or lanes == strategy.lanes:
+                return _train(population, programs, people, table, audience)
         except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or population.slots == strategy.devices:
+            if "RESOURCE_EXHAUSTED" not in str(error) or is_least:
                 raise
             lanes = strategy.lanes // 2
         if lanes:
             population = replace(population, strategy=replace(strategy, lanes=lanes))
-        elif population.size > count:
-            population = replace(population, size=count)
+        elif (least := population.part(0, count)).slots < population.slots:
+            population = least
         else:
-            return _train_halves(population, report)
+            return _train_halves(population, audience)
 
 
-def _train_halves(population: _Population, report: Report) -> Trained:
+def _train_halves(population: _Population, audience: _Audience) -> Trained:
     """Train one half after the other; their states are put together on the host."""
     count = len(population.members)
     half = -(-count // 2)
-
-    def report_second(record: EpochRecord) -> None:
-        report(replace(record, member=record.member + half))
-
-    one = _fit(population.part(0, half), report)
+    one = _fit(population.part(0, half), audience)
     kept = jax.tree.map(lambda leaf: np.asarray(leaf)[:half], one.state)
-    other = _fit(population.part(half, count), report_second)
-    return Trained(
-        outcomes=one.outcomes + other.outcomes,
+    outcomes = one.outcomes
+    del one  # the device needs the room
+    other = _fit(population.part(half, count), audience.after(half))
+    return replace(
+        other,
+        outcomes=outcomes + other.outcomes,
         state=jax.tree.map(lambda a, b: np.concatenate([a, b]), kept, jax.device_get(other.state)),
-        strategy=one.strategy,
-        seconds=one.seconds + other.seconds,
-        compile_seconds=one.compile_seconds + other.compile_seconds,
     )
 
 
 def _train(
-    population: _Population, programs: Programs, people: Crew, table: Table, report: Report
+    population: _Population, programs: Programs, people: Crew, table: Table, audience: _Audience
 ) -> Trained:
     """Train members who have their seats; raises where memory does not suffice."""
-    everyone, count = people.at_work, len(population.members)
-    began = time.perf_counter()
-    people = replace(people, state=programs.start(everyone))
-    people = _run(population, programs, people, table, report)
+    strategy = population.strategy.description() | {
+        "population": len(population.members),
+        "chunk_epochs": programs.length,
+    }
+    ending = Ending(
+        population.program, programs, people, table, population.data,
+        strategy, audience.tell, audience.clock,
+    )  # fmt: skip
+    people = replace(people, state=programs.start(people.at_work))
+    people = _run(population, programs, people, table, audience, ending)
     state = crew.states(people)
-    scored = _score(programs, people.numbers, everyone, state, table, count)
-    outcomes = conclude(population.program, jax.device_get(summary(state)), scored, population.data)
+    ending.finish(state)
     return Trained(
-        outcomes=outcomes,
+        outcomes=[outcome for _, outcome in sorted(ending.outcomes.items())],
         state=state,
-        strategy=population.strategy.description()
-        | {"population": count, "chunk_epochs": programs.length},
-        seconds=time.perf_counter() - began,
-        compile_seconds=programs.seconds,
+        strategy=strategy,
+        seconds=audience.clock.seconds,
+        compile_seconds=audience.clock.compile_seconds,
     )
 
 
 def _run(
-    population: _Population, programs: Programs, people: Crew, table: Table, report: Report
+    population: _Population,
+    programs: Programs,
+    people: Crew,
+    table: Table,
+    audience: _Audience,
+    ending: Ending,
 ) -> Crew:
     """Advance chunk by chunk until every member has stopped."""
     data, advance = population.data, programs.advance
@@ -201,7 +249,7 @@ def _run(
         people, now = replace(people, state=state), (news, people.order)
         # Only now is the chunk before fetched: the device is never idle while the host reads.
         if pending is not None:
-            _tell(pending, running, data, report)
+            _note(pending, running, data, audience.report)
             if not running.any():
                 return people
             before, looked = looked, time.perf_counter()
@@ -210,58 +258,28 @@ def _run(
             left_seconds = left / programs.length * (looked - before)
             if left_seconds / 2 > worth and (few := crew.smaller(people, running)):
                 people = few
-                advance, _ = compile_advance(
+                began = time.perf_counter()
+                advance, waited = compile_advance(
                     population.program, population.problem, people.strategy,
                     programs.length, people.at_work, people.state, table,
                 ).result()  # fmt: skip
+                if waited:
+                    audience.clock.compile_seconds += time.perf_counter() - began
+            ending.look(people, running)
         pending = now
     if pending is not None:
-        _tell(pending, running, data, report)
+        _note(pending, running, data, audience.report)
     return people
 
 
-def _tell(
+def _note(
     pending: tuple[Any, crew.Order], running: Any, data: Sequence[Dataset], report: Report
 ) -> None:
     """Report a chunk once it is computed, and note who still runs."""
-    news, order = _fetch(pending[0]), pending[1]
+    news, order = fetch(pending[0]), pending[1]
     report_news(news, order, data, report)
     running[:] = False
     running[order] = news["status"] == training.RUNNING
-
-
-def _score(
-    programs: Programs, numbers: Seat, seats: Seat, state: MemberState, table: Table, members: int
-) -> dict[str, Any]:
-    """Evaluate the network each member stands for on every split: sums and scores, on the host."""
-    view, scored = numbers[1], {}
-    for split in SPLITS:
-        firsts, counts = view.first[split], view.rows[split].copy()
-        counts[members:] = 0  # those that do nothing
-        blocks = []
-        for begin in range(0, int(counts.max()), programs.rows):
-            count = np.clip(counts - begin, 0, programs.rows).astype(np.int32)
-            first = np.where(count > 0, firsts + begin, firsts).astype(np.int32)
-            blocks.append(_fetch(programs.score(state, seats, table, first, count)))
-        if blocks:
-            sums, scores = zip(*blocks, strict=True)
-            totals = jax.tree.map(lambda *parts: sum(np.float64(part) for part in parts), *sums)
-            scored[split] = totals, np.concatenate(scores, axis=1)
-    return scored
-
-
-def _fetch(tree: Any) -> Any:
-    """Bring arrays to the host; naps instead of one long wait, so that Ctrl-C is heard.
-
-    Raises:
-        KeyboardInterrupt: Stopping was asked for meanwhile.
-    """
-    nap = 0.0002
-    while not all(leaf.is_ready() for leaf in jax.tree.leaves(tree)):
-        interruption.check()
-        time.sleep(nap)
-        nap = min(2 * nap, 0.05)
-    return jax.device_get(tree)
 
 
 def device_description() -> dict[str, Any]:

@@ -109,12 +109,15 @@ def compile_advance(
 def fitting_lanes(advance: Any, lanes: int) -> int:
     """Return how many of the lanes a compiled `advance` has fit into a device's memory, by halves.
 
-    What is computed meanwhile grows with the lanes, what is kept only with the population.
+    What is computed meanwhile grows with the lanes, what is kept only with the population. 0 where
+    that alone is too much.
     """
     needed, limit = advance.memory_analysis(), memory_limit()
     if needed is None or limit is None:
         return lanes
     kept = needed.argument_size_in_bytes + needed.output_size_in_bytes - needed.alias_size_in_bytes
+    if kept > limit:
+        return 0
     fitting = lanes
     while fitting > 1 and kept + needed.temp_size_in_bytes * fitting / lanes > limit:
         fitting //= 2

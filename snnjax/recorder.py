@@ -1,9 +1,6 @@
 """The run folder of one run: what is written before, during and after training."""
 
-import contextlib
-import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import math
 import platform
@@ -24,13 +21,14 @@ from snnjax.file_names import CONFIG_FILE, ERROR_FILE, METRICS_FILE, RESULT_FILE
 from snnjax.metric_names import MAXIMIZED
 from snnjax.sinks import Evaluation, RunInfo, Sink, Sinks, open_sinks
 from snnjax.sinks.jsonl import is_locked
-from snnjax.source_code import package_digest
+from snnjax.source_code import digest_with
 from snnjax.whole_file import write_whole
 
 if TYPE_CHECKING:
     from snnjax.outcomes import EpochRecord, Outcome
 
-_PACKAGES = ("jax", "flax", "optax", "numpy")
+# What decides numbers beside the source code of this package.
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 class Recorder:
@@ -151,13 +149,24 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
             f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
             f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
         )
-    code = (result.get("versions") or {}).get("code")
-    if code != now and not config.sweep.mix_versions:
+    if not config.sweep.mix_versions and (other := _other_versions(result, now)):
         raise ConfigError(
-            f"{path}: comes from other source code ({code}, now {now}); choose another folder "
-            "with hydra.run.dir or hydra.sweep.dir, or accept it with sweep.mix_versions=true"
+            f"{path}: comes from other {other}; choose another folder with hydra.run.dir or "
+            "hydra.sweep.dir, or accept it with sweep.mix_versions=true"
         )
     return result
+
+
+def _other_versions(result: Mapping[str, Any], code: str) -> str | None:
+    """Say which source code or libraries a result was made by if they are not those of now."""
+    made_by, now = result.get("versions") or {}, _versions()
+    if made_by.get("code") != code:
+        return f"source code ({made_by.get('code')}, now {code})"
+    differing = [name for name in _PACKAGES if made_by.get(name) != now[name]]
+    if not differing:
+        return None
+    told = ", ".join(f"{name} {made_by.get(name)}, now {now[name]}" for name in differing)
+    return f"versions of libraries ({told})"
 
 
 def _read_result(path: Path) -> dict[str, Any]:
@@ -208,6 +217,7 @@ def _run_info(config: Config, folder: Path, data: Dataset, sweep: Path | None) -
     )
 
 
+@cache
 def _versions() -> dict[str, str]:
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {"snnjax": snnjax.__version__, "python": platform.python_version()} | packages
@@ -216,22 +226,13 @@ def _versions() -> dict[str, str]:
 def code_digest(config: Config) -> str:
     """Return 12 hexadecimal digits of the source code that a run is made by.
 
-    The package's, and that of the modules of one's own that the configuration names.
+    The package's, and that of the modules of one's own that the configuration names, with those
+    that they import from where they lie.
     """
     model = config.model
     named = (model.name, model.activation, model.init, model.dropout_kind)
-    return _digest(tuple(sorted({name.split(":")[0] for name in named if ":" in name})))
-
-
-@cache
-def _digest(modules: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(package_digest().encode())
-    for module in modules:
-        with contextlib.suppress(ImportError, OSError, ValueError):  # said where it is imported
-            found = importlib.util.find_spec(module)
-            if found is not None and found.origin is not None:
-                digest.update(Path(found.origin).read_bytes())
-    return digest.hexdigest()[:12]
+    modules = {name.split(":")[0] for name in named if ":" in name}
+    return digest_with(tuple(sorted(modules)))[:12]
 
 
 def _nullified(content: Any) -> Any:

@@ -3,6 +3,7 @@
 import errno
 import importlib
 import time
+import traceback
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
@@ -159,10 +160,16 @@ def _train(
 ) -> dict[int, Ended]:
     """Train a population but for the runs that another process has ended or is at."""
     part = progress.population(sum(runs[n].config.training.epochs for n in population.numbers))
-    numbers = [n for n in population.numbers if not is_in_use(runs[n].folder)]
-    ended = {n: end for n in numbers if (end := _earlier(runs[n])) is not None}
-    if left := [n for n in numbers if n not in ended]:
-        ended |= _train_together([runs[n] for n in left], left, folder, population, part)
+    try:
+        numbers = [n for n in population.numbers if not is_in_use(runs[n].folder)]
+        ended = {n: end for n in numbers if (end := _earlier(runs[n])) is not None}
+        if left := [n for n in numbers if n not in ended]:
+            ended |= _train_together([runs[n] for n in left], left, folder, population, part)
+    finally:
+        population.release()
+    for end in ended.values():
+        if isinstance(end, Exception):  # its frames hold what was on the device
+            traceback.clear_frames(end.__traceback__)
     part.ended(map(status_of, ended.values()))
     return ended
 
@@ -179,6 +186,7 @@ def _train_together(
         together = population.of(numbers)
         ends = run_population(own, together, sweep=folder, count=part.epochs)
     except Exception as error:
+        interruption.check()  # what Ctrl-C breaks did not fail
         # The program is all members', and so is what is wrong with it.
         ends = [error] * len(own)
     return {n: end for n, end in zip(numbers, ends, strict=True) if not _is_elsewhere(end)}

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from snnjax import compilation, executables
 
@@ -29,9 +30,11 @@ def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(compilation, "_known", {})
     before = jax.config.jax_enable_compilation_cache
     jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()  # whether it is used is looked up once
     TRACED.clear()
     yield tmp_path
     jax.config.update("jax_enable_compilation_cache", before)
+    compilation_cache.reset_cache()
 
 
 def call(factor=2.0, rows=3):
@@ -122,3 +125,30 @@ def test_programs_unused_for_a_month_are_removed(folder):
     os.utime(old, (time.time() - 31 * 86400,) * 2)
     executables.Executables(folder)
     assert kept(folder) == [fresh]
+
+
+def test_a_program_whose_date_cannot_be_renewed_is_found_all_the_same(folder, monkeypatch):
+    call()
+
+    def refuse(path):
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(executables.os, "utime", refuse)
+    call()
+    assert len(TRACED) == 1
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_jaxs_switch_is_ours_too(tmp_path, monkeypatch, is_on):
+    directory = jax.config.jax_compilation_cache_dir
+    seconds = jax.config.jax_persistent_cache_min_compile_time_secs
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "programs"))
+    monkeypatch.setattr(compilation, "_disk", [])
+    jax.config.update("jax_enable_compilation_cache", is_on)
+    try:
+        compilation.keep_compiled()
+        assert len(compilation._disk) == is_on
+        assert (tmp_path / "programs").exists() == is_on
+    finally:
+        jax.config.update("jax_compilation_cache_dir", directory)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)

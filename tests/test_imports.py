@@ -18,6 +18,7 @@ LAYERS = (
     ("experiment",),
     ("recorder",),
     ("population",),
+    ("ending",),
     ("crew", "programs"),
     ("outcomes", "compilation", "strategy"),
     ("training", "executables"),
@@ -27,6 +28,7 @@ LAYERS = (
     ("data",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
+    ("ledger",),
 )
 # Names are checked against the catalog, which imports nothing but the standard library.
 ALLOWED_UPWARD = {("config", "data.catalog")}

@@ -1,6 +1,7 @@
 """Where memory does not suffice, fewer are trained at once: nothing is lost or told twice."""
 
 import gc
+import time
 from types import SimpleNamespace
 
 import jax
@@ -132,10 +133,11 @@ def test_other_errors_are_not_about_memory(small_device):
 
 
 @pytest.mark.parametrize(
-    ("limit", "lanes"), [(None, 16), (1100, 16), (1099, 8), (600, 8), (350, 4), (163, 1), (10, 1)]
+    ("limit", "lanes"),
+    [(None, 16), (1100, 16), (1099, 8), (600, 8), (350, 4), (163, 1), (100, 1), (99, 0)],
 )
 def test_lanes_that_fit(limit, lanes, monkeypatch):
-    """Kept are 60 + 100 - 60 bytes, each lane takes 62.5 more."""
+    """Kept are 60 + 100 - 60 bytes, each lane takes 62.5 more; fewer lanes keep as much."""
     needed = SimpleNamespace(
         argument_size_in_bytes=60,
         output_size_in_bytes=100,
@@ -155,10 +157,81 @@ def test_a_backend_that_cannot_tell_gets_all_lanes(monkeypatch):
 def test_too_many_lanes_are_not_even_tried(small_device, monkeypatch):
     """The compiled program tells what it needs."""
     tried = small_device("start", lanes=1)
-    monkeypatch.setattr(programs, "memory_limit", lambda: 1)
+    monkeypatch.setattr(population, "fitting_lanes", lambda advance, lanes: 1)
     trained = train(Strategy(4))
     assert [lanes for lanes, _, _ in tried] == [4, 1]
     assert_as_alone(trained, exactly=True)
+
+
+@pytest.fixture
+def small_state(monkeypatch):
+    """Let what is kept of more than some slots be too much. Lists lanes and slots."""
+    monkeypatch.setattr(programs, "_MAX_CHUNK", CHUNK)
+    real, tried = population.prepare, []
+
+    def limit(slots):
+        def prepare(program, problem, whole, strategy, seats, table):
+            tried.append((strategy.lanes, len(seats[0]["seed"])))
+            if tried[-1][1] > slots:
+                return SimpleNamespace(seconds=0.0, advance=None)
+            return real(program, problem, whole, strategy, seats, table)
+
+        monkeypatch.setattr(population, "prepare", prepare)
+        monkeypatch.setattr(
+            population, "fitting_lanes", lambda advance, lanes: lanes if advance else 0
+        )
+        return tried
+
+    return limit
+
+
+def test_a_state_that_does_not_fit_is_halved_and_keeps_its_lanes(small_state):
+    """Fewer lanes would keep as much."""
+    tried = small_state(slots=4)
+    trained = train(Strategy(2))
+    assert tried == [(2, 8), (2, 4), (2, 4)]
+    assert_as_alone(trained, exactly=False)
+
+
+def test_parts_have_no_lanes_to_spare(small_state):
+    """Three of four lanes would do nothing for a member alone, and be kept."""
+    tried = small_state(slots=1)
+    trained = train(Strategy(4), slice(0, 3))
+    assert tried == [(4, 4), (3, 3), (2, 2), (1, 1), (1, 1), (1, 1)]
+    assert trained.outcomes == [single.outcomes[0] for single in alone()[:3]]
+
+
+def test_one_member_is_tried_whatever_it_is_said_to_need(monkeypatch):
+    monkeypatch.setattr(programs, "memory_limit", lambda: 1)
+    assert train(Strategy(), slice(0, 1)).outcomes == alone()[0].outcomes
+
+
+def test_every_member_is_told_how_it_was_trained_itself(small_device, monkeypatch):
+    """The first half fits, the second must be halved; what was tried in vain took its time."""
+    tried, told, nap = small_device("start"), [], 0.2
+    noting = population.prepare
+
+    def prepare(program, problem, whole, strategy, seats, table):
+        if len(tried) in (0, 2):
+            tried.append((strategy.lanes, len(seats[0]["seed"]), 0))
+            time.sleep(nap)
+            raise jax.errors.JaxRuntimeError(EXHAUSTED)
+        return noting(program, problem, whole, strategy, seats, table)
+
+    monkeypatch.setattr(population, "prepare", prepare)
+    program, members = make_varied()
+    trained = population.train(
+        program, members, layout(), tell=told.append, sets=SETS, strategy=Strategy()
+    )
+    assert [size for _, size, _ in tried] == [8, 4, 4, 2, 2]
+    assert [(sorted(e.outcomes), e.strategy["population"]) for e in told] == [
+        ([0, 1, 2, 3], 4),
+        ([4, 5], 2),
+        ([6, 7], 2),
+    ]
+    assert told[0].seconds > nap
+    assert trained.seconds >= told[2].seconds > told[0].seconds + nap
+    assert trained.strategy == told[2].strategy
 
 
 def test_those_that_do_nothing_cost_nothing(monkeypatch):

@@ -1,12 +1,20 @@
 """Which runs are trained together: by program, by the shapes of their data, in equal parts."""
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from snnjax.config.errors import ConfigError
-from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
+from snnjax.config.schema import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    TrainingConfig,
+    WandbConfig,
+)
 from snnjax.config.split import split
 from snnjax.data.catalog import DataError
 from snnjax.experiment import Means, Run
@@ -109,6 +117,32 @@ def test_what_is_left_is_trained_by_programs_of_the_same_size():
     assert [population.numbers for population in left] == [(1, 7)]
     whole = planned(configs, means=means).populations
     assert {p.together().size for p in left} == {p.together().size for p in whole} == {4}
+
+
+def test_a_table_leaves_the_device_with_the_last_population_that_uses_it():
+    configs = [
+        replace(data(name), seed=n) for name in ("sklearn_digits", BASE.data.name) for n in (0, 1)
+    ]
+    populations = planned(configs, means=Means(members=1, workers=1)).populations
+    assert [population.numbers for population in populations] == [(0,), (1,), (2,), (3,)]
+    tables = [weakref.ref(population.together().layout) for population in populations]
+    assert tables[0]() is tables[1]() is not tables[2]() is tables[3]()
+    for last in range(4):
+        populations[last].release()
+        gc.collect()
+        assert [table() is not None for table in tables] == {
+            0: [True] * 4, 1: [False] * 2 + [True] * 2, 2: [False] * 2 + [True] * 2, 3: [False] * 4
+        }[last]  # fmt: skip
+
+
+def test_a_wandb_run_of_a_population_has_one_project():
+    def with_project(project, per="population"):
+        wandb = WandbConfig(per=per, project=project)
+        return replace(BASE, logging=replace(BASE.logging, wandb=wandb))
+
+    configs = [with_project("a"), with_project("b"), replace(with_project("a"), seed=1)]
+    assert numbers(planned(configs)) == [[0, 2], [1]]
+    assert numbers(planned([with_project("a", "job"), with_project("b", "job")])) == [[0, 1]]
 
 
 def test_a_network_of_ones_own_shares_no_table_with_padded_ones(monkeypatch):

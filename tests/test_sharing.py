@@ -10,13 +10,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import snnjax
-from snnjax import recorder, sweep
+from snnjax import experiment, interruption, recorder, sweep
 from snnjax.config.schema import Config, DataConfig, LoggingConfig, ModelConfig, TrainingConfig
 from snnjax.config.schema import WandbConfig as Wandb
 from snnjax.experiment import Means, Run
@@ -154,6 +155,26 @@ def test_an_interruption_tells_what_has_ended(tmp_path, trained, monkeypatch):
     assert stop.value.account["populations"] >= 1
 
 
+@pytest.mark.parametrize(
+    "place", ["data.load.read", "plan.check", "sweep.run_population", "population.train"]
+)
+def test_what_an_interruption_breaks_did_not_fail(tmp_path, trained, monkeypatch, place):
+    """An import, say, that Ctrl-C ends fails with an error of its own, and swallows the Ctrl-C."""
+
+    def break_down(*_: object, **__: object) -> None:
+        interruption.ask()
+        raise ImportError("numpy._core.multiarray failed to import")
+
+    monkeypatch.setattr(f"snnjax.{place}", break_down)
+    try:
+        with pytest.raises(sweep.SweepInterrupted) as stop:
+            sweep.run_sweep(make_runs(tmp_path, 2), tmp_path)
+    finally:
+        interruption.withdraw()
+    assert stop.value.ended == {}
+    assert not trained
+
+
 def test_a_file_system_without_locks_is_trained_on_all_the_same(tmp_path, trained, monkeypatch):
     from snnjax.sinks import jsonl
 
@@ -163,6 +184,32 @@ def test_a_file_system_without_locks_is_trained_on_all_the_same(tmp_path, traine
     monkeypatch.setattr(jsonl.fcntl, "flock", refuse)
     ended = sweep.run_sweep(make_runs(tmp_path, 2), tmp_path).ended
     assert [end.status for end in ended] == ["done", "done"]
+
+
+@pytest.mark.parametrize("is_glance", [True, False], ids=["a glance", "a run"])
+def test_a_start_is_not_refused_because_someone_looks_at_the_lock(tmp_path, monkeypatch, is_glance):
+    """Whoever asks whether a run is under way holds its lock for a moment."""
+    from snnjax.sinks import jsonl
+
+    path = tmp_path / "0/metrics.jsonl"
+    path.parent.mkdir()
+    path.touch()
+    file, naps = path.open("rb"), []
+    jsonl.fcntl.flock(file, jsonl.fcntl.LOCK_SH)
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if is_glance:
+            file.close()
+
+    monkeypatch.setattr(jsonl, "time", SimpleNamespace(sleep=nap))
+    (run,) = make_runs(tmp_path, 1)
+    refusal = pytest.raises(OSError, match="another process is training in this folder")
+    with nullcontext() if is_glance else refusal:
+        assert experiment.run(run.config, run.folder).status == "done"
+    file.close()
+    assert 1 <= len(naps) <= 10
+    assert sum(naps) <= 0.1
 
 
 def test_the_code_that_a_run_is_made_by_is_that_of_its_start(tmp_path, monkeypatch):

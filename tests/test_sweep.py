@@ -1,9 +1,11 @@
 """A multirun trained as populations: the numbers of single runs, every failure its own."""
 
+import gc
 import json
 import subprocess
 import sys
 import threading
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,6 +129,30 @@ def test_a_disk_that_fills_up_ends_one_member(tmp_path, monkeypatch):
     assert first.status == last.status == "done"
     assert isinstance(full, OSError)
     assert not (tmp_path / "1/result.json").exists()
+
+
+@pytest.mark.parametrize("is_broken", [False, True], ids=["done", "failed"])
+def test_tables_are_on_the_device_only_while_they_are_used(tmp_path, monkeypatch, is_broken):
+    """Even where an error is kept that was raised where the table was in hand."""
+    tables, train = [], experiment.run_population
+
+    def look(own, together, **keywords):
+        gc.collect()
+        tables.append(
+            (weakref.ref(together.layout), sum(table() is not None for table, _ in tables))
+        )
+        if is_broken:
+            raise RuntimeError(f"with {len(own)} runs")
+        return train(own, together, **keywords)
+
+    monkeypatch.setattr(sweep, "run_population", look)
+    configs = [
+        replace(BASE, data=DataConfig(name=name)) for name in ("sklearn_digits", "sklearn_wine")
+    ]
+    ended = train_all(tmp_path, make_runs(tmp_path, *configs), workers=1)
+    assert [isinstance(end, RuntimeError) for end in ended] == [is_broken] * 2
+    gc.collect()
+    assert [(table(), before) for table, before in tables] == [(None, 0), (None, 0)]
 
 
 def test_an_interruption_keeps_finished_runs(tmp_path, monkeypatch):

@@ -140,7 +140,7 @@ class SweepConfig:
     """What a multirun does beside training its runs.
 
     `skip_invalid` trains the valid combinations although others are not; `mix_versions` takes
-    results of other source code for done.
+    results of other source code or library versions for done.
     """
 
     skip_invalid: bool = option(False, role="run")

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,11 @@ class Content:
     outputs: int
     test: Mask
     validation: Mask | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of features and targets."""
+        return digest(self.features, self.targets)
 
 
 def digest(*arrays: NDArray[np.generic]) -> str:

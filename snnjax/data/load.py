@@ -1,33 +1,37 @@
 """From a configuration to arrays: the one way in for every data set."""
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snnjax import interruption
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import DataConfig
 from snnjax.config.strict import from_hydra
 from snnjax.data import catalog, folds, scaling
 from snnjax.data.catalog import DataError
-from snnjax.data.content import Content, check_finite, digest
+from snnjax.data.content import Content, check_finite
 from snnjax.data.dataset import Dataset
 from snnjax.data.scaling import Scaling
 
 
-def load(config: DataConfig) -> Dataset:
+def load(config: DataConfig, content: Content | None = None) -> Dataset:
     """Read a data set, choose its rows and scale it by its training rows.
 
     Args:
         config: `name`, `root`, `fold`, `validation` and `standardize`.
+        content: What `read` returns for that name and root; it is read here if not given. Folds
+            of images made from the same content share its arrays.
 
     Raises:
         DataError: A value of `config` is out of range, a file is missing, damaged or not the
             published one, or a value is not finite.
     """
     config = _checked(config)
-    content = read(config.name, config.root)
+    content = read(config.name, config.root) if content is None else content
     rows = folds.split(
         _strata(content), content.test, content.validation, config.validation, config.fold
     )
@@ -44,8 +48,35 @@ def load(config: DataConfig) -> Dataset:
         scale=inputs.scale.astype(np.float32),
         target_shift=outputs.shift,
         target_scale=outputs.scale,
-        sha256=digest(content.features, content.targets),
+        sha256=content.sha256,
     )
+
+
+def load_all(configs: Iterable[DataConfig]) -> dict[DataConfig, Dataset | Exception]:
+    """Load data sets, reading the files of each name and root once.
+
+    Returns:
+        For each configuration its data set, or the error that it cannot be had for.
+    """
+    sources: dict[tuple[str, str | None], list[DataConfig]] = {}
+    for config in dict.fromkeys(configs):
+        sources.setdefault((config.name, config.root), []).append(config)
+    loaded: dict[DataConfig, Dataset | Exception] = {}
+    for (name, root), own in sources.items():
+        interruption.check()
+        try:
+            content = read(name, root)
+        except Exception as error:
+            interruption.check()  # Ctrl-C can end an import with an error of its own
+            loaded |= dict.fromkeys(own, error)
+            continue
+        for config in own:
+            try:
+                loaded[config] = load(config, content)
+            except Exception as error:
+                interruption.check()
+                loaded[config] = error
+    return loaded
 
 
 def read(name: str, root: str | None = None) -> Content:

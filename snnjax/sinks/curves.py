@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator, Sequence
 
 from snnjax.sinks.base import Evaluation, RunInfo
+from snnjax.sinks.member_table import data_sets
 
 
 class Curves:
-    """Aggregate the monitored metric of members over the epochs.
+    """Aggregate the monitored metric of members over the epochs, each data set apart.
 
     An epoch is settled when no member can add to it any more: each has passed it, or has ended.
     Only then does it become a row, which is never corrected afterwards.
@@ -15,6 +16,7 @@ class Curves:
 
     def __init__(self, members: Sequence[RunInfo]) -> None:
         self._members = members
+        self._prefixes = [f"{name}/" if name else "" for name in data_sets(members)]
         self._open = dict.fromkeys(range(len(members)), 0)  # the latest epoch of each
         self._epochs: dict[int, dict[str, _Spread]] = {}
 
@@ -24,7 +26,7 @@ class Curves:
         value = evaluation.metrics.get(run.monitor)
         if evaluation.split != run.split or value is None:
             return
-        name = f"{run.split}/{run.monitor}"
+        name = f"{self._prefixes[member]}{run.split}/{run.monitor}"
         spreads = self._epochs.setdefault(evaluation.epoch, {})
         spreads.setdefault(name, _Spread()).add(float(value))
         if evaluation.epoch >= run.epochs:

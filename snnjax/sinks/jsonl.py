@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,10 @@ except ImportError:
 
 # What file systems without locks answer; some network drives have none, and Windows has others.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+# Who asks whether a file is locked holds its lock for a moment; a run holds it for longer.
+_TRIES, _TRY_SECONDS = 3, 0.02
 
 
 def to_line(evaluation: Evaluation) -> str:
@@ -76,15 +81,22 @@ def lock_alone(file: IO[bytes]) -> None:
     """Lock an open file until it is closed; do nothing where there are no locks.
 
     Raises:
-        BlockingIOError: It is locked already, by another process or by this one.
+        BlockingIOError: It is locked already, by another process or by this one, and stays so.
     """
     if fcntl is None:
         return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
+    for tries_left in reversed(range(_TRIES + 1)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if not tries_left:
+                raise
+            time.sleep(_TRY_SECONDS)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            return
 
 
 def is_locked(path: Path) -> bool | None:
@@ -147,7 +159,8 @@ class MetricsFile:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Do nothing: the result has a file of its own."""
+        """Let the folder go: the result has a file of its own."""
+        self._file.close()
 
     def close(self) -> None:
         """Close the file."""

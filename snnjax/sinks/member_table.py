@@ -58,6 +58,15 @@ def member_table(
     return ["run", *keys, *ends, *names, "fingerprint"], rows
 
 
+def data_sets(members: Sequence[RunInfo]) -> list[str]:
+    """Return the data set of each member, or nothing where all have the same.
+
+    Metrics of different data sets are not to be compared or averaged.
+    """
+    names = [str((run.config.get("data") or {}).get("name", "")) for run in members]
+    return names if len(set(names)) > 1 else [""] * len(names)
+
+
 def run_name(run: RunInfo) -> str:
     """Return the name of a run inside its sweep: that of its folder."""
     return run.folder.name if run.sweep is None else os.path.relpath(run.folder, run.sweep)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 from snnjax.config.schema import WandbConfig
 from snnjax.sinks.base import Evaluation, RunInfo, Sink, warn
 from snnjax.sinks.curves import Curves
-from snnjax.sinks.member_table import common_config, member_table, run_name, varying_keys
+from snnjax.sinks.member_table import (
+    common_config,
+    data_sets,
+    member_table,
+    run_name,
+    varying_keys,
+)
 from snnjax.sinks.wandb_run import LIMITS, Limits, load_wandb
 from snnjax.sinks.wandb_sink import metrics_of
 from snnjax.sinks.wandb_thread import Inbox, WandbThread
@@ -74,6 +80,7 @@ class WandbPopulation:
 
     It holds a row per epoch with mean, min and max of the monitored metric over the members, and
     at the end the table `runs`: for each member its varying keys, status, epochs and metrics.
+    Members on different data sets are never averaged: each set has its own columns, named by it.
     """
 
     def __init__(
@@ -145,18 +152,22 @@ class WandbPopulation:
         return [results.get(n, {"status": "failed"}) for n in range(len(self._members))]
 
     def _best(self, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the best monitored metric among the members and whose it is."""
-        scores: dict[str, float] = {}
-        for member, result in zip(self._members, results, strict=True):
+        """Return, for each data set, the best monitored metric and whose it is."""
+        scores: dict[str, dict[str, float]] = {}
+        for data, member, result in zip(
+            data_sets(self._members), self._members, results, strict=True
+        ):
             value = metrics_of(result).get(f"{member.split}/{member.monitor}")
             if value is not None and value == value:
-                scores[run_name(member)] = value
-        if not scores:
-            return {}
+                scores.setdefault(f"/{data}" if data else "", {})[run_name(member)] = value
         first = self._members[0]
-        best = (max if first.maximize else min)(scores, key=lambda name: scores[name])
-        key = f"best/{first.split}/{first.monitor}"
-        return {key: scores[best], "best_run": best}
+        choose: Callable[..., str] = max if first.maximize else min
+        summary: dict[str, Any] = {}
+        for data, own in scores.items():
+            best = choose(own, key=own.__getitem__)
+            summary[f"best{data}/{first.split}/{first.monitor}"] = own[best]
+            summary[f"best_run{data}"] = best
+        return summary
 
 
 class _Share:

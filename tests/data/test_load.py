@@ -8,7 +8,7 @@ from snnjax.config.schema import DataConfig
 from snnjax.data import bundled
 from snnjax.data.catalog import DataError
 from snnjax.data.content import Content
-from snnjax.data.load import load, read
+from snnjax.data.load import load, load_all, read
 
 
 @pytest.fixture
@@ -145,3 +145,39 @@ def test_two_loads_are_the_same_bit_for_bit():
     first, second = (load(DataConfig(name="sklearn_digits", fold=1)) for _ in range(2))
     assert first.features.tobytes() == second.features.tobytes()
     assert all(np.array_equal(first.rows[key], second.rows[key]) for key in first.rows)
+
+
+def test_all_folds_of_images_hold_one_copy_read_once(plant, monkeypatch):
+    images = np.arange(200, dtype=np.uint8).reshape(20, 10)
+    plant(images, np.arange(20, dtype=np.int32) % 2, "classification")
+    original, reads = bundled.read, []
+    monkeypatch.setattr(bundled, "read", lambda *a: [reads.append(a), original(*a)][1])
+    configs = [
+        DataConfig(name="sklearn_iris", fold=fold, validation=validation, standardize=standardize)
+        for fold in range(3)
+        for validation in (0.1, 0.2)
+        for standardize in ("standard", "none")
+    ]
+    loaded = load_all(configs)
+    assert [*loaded] == configs
+    assert len(reads) == 1
+    assert {id(data.features) for data in loaded.values()} == {id(images)}
+    assert len({id(data.targets) for data in loaded.values()}) == 1
+    for config, data in loaded.items():
+        alone = load(config)
+        assert data.sha256 == alone.sha256
+        for name in ("features", "targets", "shift", "scale"):
+            np.testing.assert_array_equal(getattr(data, name), getattr(alone, name))
+        for split, rows in alone.rows.items():
+            np.testing.assert_array_equal(data.rows[split], rows)
+
+
+def test_what_cannot_be_loaded_is_an_error_of_its_own(tmp_path):
+    """A folder that has no such file is looked into once; a fold there is not is one's own."""
+    missing = [DataConfig(name="letter", root=str(tmp_path / "no"), fold=n) for n in range(2)]
+    wine = [DataConfig(name="sklearn_wine", fold=fold) for fold in (0, 99)]
+    loaded = load_all([*missing, *wine])
+    assert isinstance(loaded[missing[0]], DataError)
+    assert loaded[missing[0]] is loaded[missing[1]]
+    assert loaded[wine[0]].name == "sklearn_wine"
+    assert isinstance(loaded[wine[1]], DataError)
