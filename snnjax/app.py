@@ -76,6 +76,7 @@ def run_job(cfg: Any) -> float:
 
         return settle(run(config, folder), folder)
     except Exception as error:
+        interruption.check()  # an import that Ctrl-C ends fails with an error of its own
         complain_once([error])
         return settle(error, folder)
 
