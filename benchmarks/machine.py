@@ -9,11 +9,14 @@ import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+_IMPORTED = {"snnjax": "hydra, jax, flax.nnx, optax", "torch": "numpy, torch"}
 _PACKAGES = ("snnjax", "jax", "flax", "numpy", "torch")
 
 
@@ -73,6 +76,24 @@ def peak_gflops(cores: int, size: int = 2048, repeats: int = 20) -> float:
     return best
 
 
+def import_seconds(repeats: int = 5) -> dict[str, float]:
+    """Measure how long an interpreter takes to start and to import the libraries, no program yet.
+
+    0 for PyTorch where it is not installed.
+    """
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    seconds = {}
+    for who, names in _IMPORTED.items():
+        taken = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            command = [sys.executable, "-c", f"import {names}"]
+            ended = subprocess.run(command, env=kept, capture_output=True, check=False)
+            taken.append(time.perf_counter() - began if ended.returncode == 0 else 0.0)
+        seconds[who] = round(statistics.median(taken), 3)
+    return seconds
+
+
 def accelerator_peak_gflops(size: int = 8192, repeats: int = 20) -> float:
     """Measure the accelerator's matrix product of float32 arrays at JAX's default precision."""
     import jax
@@ -98,7 +119,8 @@ def describe(device: str = "cpu") -> dict[str, Any]:
     }
     if device == "cpu":
         peaks = {str(count): peak_gflops(count) for count in sorted({1, cores})}
-        return description | {"peak_gflops_on_cores": peaks, "peak_gflops": peaks[str(cores)]}
+        peaks_and_imports = {"peak_gflops_on_cores": peaks, "peak_gflops": peaks[str(cores)]}
+        return description | peaks_and_imports | {"import_seconds": import_seconds()}
     import jax
 
     if jax.default_backend() == "cpu":

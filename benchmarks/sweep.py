@@ -5,8 +5,9 @@
     python benchmarks/sweep.py --strategies --out benchmarks/results/sweep.json   # the planner
     python benchmarks/sweep.py --device gpu --out benchmarks/results/sweep_gpu.json
 
-Start of the interpreter, imports, compilation and run folders are all counted. `cold` begins with
-an empty compilation cache, `warm` is the second start. The trials differ in seed and learning rate;
+Start of the interpreter, imports, compilation and run folders are all counted; the ratios are also
+given without the time that importing the libraries takes each side. `cold` begins with an empty
+compilation cache, `warm` is the second start. The trials differ in seed and learning rate;
 all take the same rows, batches and number of epochs, and evaluate the validation rows every epoch.
 `torch_sweep.py` says what the forms of PyTorch are. Results are kept after every command: started
 again with the same --out, the benchmark goes on where it stopped. On an accelerator the peer is one
@@ -144,8 +145,10 @@ def print_tables(records: Records, device: str) -> None:
     peak = records.content["machine"]["peak_gflops"]
     if rows := records.rows("peers"):
         print("\n" + tables.throughput_table(rows, peak))
-        compare = tables.peers_table if device == "cpu" else tables.alone_table
-        print("\n" + compare(rows))
+        if device == "cpu":
+            print("\n" + tables.peers_table(rows, records.content["machine"]["import_seconds"]))
+        else:
+            print("\n" + tables.alone_table(rows))
     if rows := records.rows("growth"):
         print("\n" + tables.growth_table(rows))
     if rows := records.rows("strategies"):

@@ -21,11 +21,16 @@ def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     )
 
 
-def ratios(row: Row, peer: str, ours: str, key: str = "seconds") -> list[float]:
-    """Return a peer's seconds over ours, turn by turn; nothing where one of them is unknown."""
-    measured = row["measured"]
+def ratios(
+    row: Row, peer: str, ours: str, key: str = "seconds", imports: Mapping[str, float] | None = None
+) -> list[float]:
+    """Return a peer's seconds over ours, turn by turn; nothing where one of them is unknown.
+
+    What importing the libraries takes, `imports` of `machine.describe`, is taken off both.
+    """
+    measured, off = row["measured"], imports or {"torch": 0.0, "snnjax": 0.0}
     return [
-        theirs[key] / own[key]
+        (theirs[key] - off["torch"]) / (own[key] - off["snnjax"])
         for theirs, own in zip(measured.get(peer, []), measured.get(ours, []), strict=False)
         if theirs.get(key) and own.get(key)
     ]
@@ -37,24 +42,33 @@ def median_of(row: Row, who: str, key: str = "seconds") -> float | None:
     return spread(known)["median"] if known else None
 
 
-def peers_table(rows: Mapping[str, Row]) -> str:
-    """Compare whole sweeps with their peers; under `training`, without start and compilation."""
-    head = ("sweep", "peer", "cold", "wanted", "warm", "wanted", "training", "accuracy (peer's)")
+def peers_table(rows: Mapping[str, Row], imports: Mapping[str, float]) -> str:
+    """Compare sweeps with their peers: whole commands; without imports; training alone.
+
+    What is wanted is wanted of sweeps with compilation, without the imports of the libraries.
+    """
+    head = (
+        *("sweep", "peer", "command, cold", "command, warm", "no imports, cold", "wanted"),
+        *("no imports, warm", "wanted", "training", "accuracy (peer's)"),
+    )
     body = []
     for name, row in rows.items():
         for peer in row["measured"]:
             if peer in (COLD, WARM):
                 continue
             wanted = {w["ours"]: w["ratio"] for w in row["facts"]["wanted"] if w["peer"] == peer}
+            # What torch.compile keeps for a second start is not measured.
+            warm = "not measured" if peer == "compile" else WARM
             accuracies = [median_of(row, who, "accuracy") for who in (WARM, peer)]
             body.append(
                 (
                     name,
                     peer,
                     _spread(ratios(row, peer, COLD)),
+                    _spread(ratios(row, peer, warm)),
+                    _spread(ratios(row, peer, COLD, imports=imports)),
                     _number(wanted.get(COLD)),
-                    # What torch.compile keeps for a second start is not measured.
-                    "" if peer == "compile" else _spread(ratios(row, peer, WARM)),
+                    _spread(ratios(row, peer, warm, imports=imports)),
                     _number(wanted.get(WARM)),
                     _spread(ratios(row, peer, WARM, "training_seconds")),
                     "{} ({})".format(*map(_number, accuracies)),

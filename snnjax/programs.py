@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -73,14 +74,15 @@ def prepare(
         table: The data.
     """
     began = time.perf_counter()
-    start = begin_compiling(start_members, (program, whole, strategy), (seats,))
-    state = placed(strategy, start.shapes)
+    begin = partial(start_members, program, whole, strategy)
+    state = placed(strategy, jax.eval_shape(begin, seats))
     length = _chunk_length(program, problem, state)
     rows = _scored_rows(whole, state)
     members = state.status.shape
     span = placed(strategy, (jax.ShapeDtypeStruct(members, jnp.int32),) * 2)
     # The longest first: the others are traced while it is being compiled.
     advance = compile_advance(program, problem, strategy, length, seats, state, table)
+    start = begin_compiling(start_members, (program, whole, strategy), (seats,))
     score = begin_compiling(
         score_members, (program, whole, strategy, rows), (state, seats, table, *span)
     )
@@ -130,15 +132,7 @@ def start_members(
     """Return every member before its first epoch."""
 
     def one(seat: Seat, _: None) -> MemberState:
-        def begin() -> MemberState:
-            return training.start(program, problem, *seat)
-
-        def idle() -> MemberState:
-            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-            return zeros._replace(status=jnp.int32(training.FINISHED))
-
-        shapes = jax.eval_shape(begin)
-        return jax.lax.cond(seat[0]["training.epochs"] > 0, begin, idle)
+        return training.start(program, problem, *seat)
 
     return map_members(strategy, one, seats, None)
 

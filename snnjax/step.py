@@ -21,8 +21,9 @@ from snnjax.shapes import Problem
 Member = dict[str, Any]
 Tree = Any
 
-# Streams below a run's seed. Dropout has its own cheap generator; the others are threefry's.
-_INIT_STREAM, SHUFFLE_STREAM = 0, 1
+# Below a run's seed threefry draws the weights, and `noise` the rest: for dropout it has a stream
+# per step, for shuffling this one, which no step reaches.
+SHUFFLE_STREAM = 2**32 - 1
 
 
 class Network(NamedTuple):
@@ -54,11 +55,6 @@ class Batch(NamedTuple):
     mask: jax.Array
 
 
-def run_key(member: Member, stream: int) -> jax.Array:
-    """Return the threefry key of one stream of a member's seed."""
-    return jax.random.fold_in(jax.random.key(member["seed"], impl="threefry2x32"), stream)
-
-
 def init_state(
     program: Program, problem: Problem, member: Member, used: Used | None = None
 ) -> TrainState:
@@ -70,7 +66,7 @@ def init_state(
         member: Its numbers.
         used: What is not padding at both ends of the network; None if there is no padding.
     """
-    key = run_key(member, _INIT_STREAM)
+    key = jax.random.key(member["seed"], impl="threefry2x32")
     _, params, extra = _split(_build(program, problem, key, used))
     network = Network(nnx.to_pure_dict(params), nnx.to_pure_dict(extra))
     opt_state = _optimizer(program, member).init(network.params)

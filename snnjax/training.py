@@ -11,6 +11,7 @@ from snnjax.config.split import Program
 from snnjax.evaluation import gather, of_size, used_columns, validate
 from snnjax.metric_names import MAXIMIZED
 from snnjax.metrics import summarize
+from snnjax.nn import noise
 from snnjax.shapes import Problem
 from snnjax.step import (
     SHUFFLE_STREAM,
@@ -18,7 +19,6 @@ from snnjax.step import (
     Network,
     TrainState,
     init_state,
-    run_key,
     train_step,
 )
 
@@ -170,7 +170,7 @@ def _permutation(
     random bits tie are sorted by a random affine map of them; where such ties are many, a second
     sort follows.
     """
-    key = jax.random.fold_in(run_key(member, SHUFFLE_STREAM), epoch)
+    key = noise.fold(noise.fold(noise.make_key(member["seed"]), SHUFFLE_STREAM), epoch)
     place_bits = (32 - jax.lax.clz(jnp.maximum(count - 1, 1))).astype(jnp.uint32)
     # The topmost bit sends what is not a row to the end.
     random_bits = 31 - place_bits
@@ -180,7 +180,7 @@ def _permutation(
         place = jnp.arange(size, dtype=jnp.uint32)
 
         def once(number: jax.Array, order: jax.Array) -> jax.Array:
-            bits = jax.random.bits(jax.random.fold_in(key, number), (size + 2,))
+            bits = noise.bits(noise.fold(key, number), (size + 2,))
             factor, offset, bits = bits[0] | 1, bits[1], bits[2:]
             mapped = (place * factor + offset) & low_bits
             words = (bits >> (32 - random_bits)) << place_bits | mapped

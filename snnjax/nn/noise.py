@@ -1,9 +1,9 @@
-"""Cheap counter-based random bits for dropout masks.
+"""Cheap counter-based random bits for dropout masks and shuffles.
 
 Dropout asks for one random number per activation and step; with threefry that costs a quarter of
 a training step at width 256. Here the bits at a position are a hash of (key, position): the same
 key gives the same bits on every backend, in any order, with no state to carry. It is a generator
-for masks, not for cryptography; initial weights and permutations still come from threefry.
+for masks and orders, not for cryptography; initial weights come from threefry.
 """
 
 from collections.abc import Sequence
