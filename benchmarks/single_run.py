@@ -32,6 +32,7 @@ class Case:
     width: int
     batch_size: int = 128
     dropout: float = 0.05
+    precision: str = "float32"
     target: float | None = None
 
     @property
@@ -78,7 +79,9 @@ def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
         Config(
             model=ModelConfig(depth=case.depth, width=case.width, dropout=case.dropout),
             optimizer=SgdConfig(learning_rate=0.01),
-            training=TrainingConfig(epochs=10**6, batch_size=case.batch_size),
+            training=TrainingConfig(
+                epochs=10**6, batch_size=case.batch_size, precision=case.precision
+            ),
         )
     )
     layout = lay_out(data)

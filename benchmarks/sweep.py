@@ -51,7 +51,7 @@ GROWING = Case("letter", 8, 32, trials=1, epochs=2)
 
 AUTO = "auto"
 # Members in lockstep, the launcher's `lanes`: one after another, several, all of a population.
-LANES = (1, 2, 4, 16)
+LANES = (1, 4, 8)
 WORKERS = (1, 2)
 
 Task = tuple[str, str, dict[str, Any], dict[str, Contestant]]  # table, row, facts, who takes part
