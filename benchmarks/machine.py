@@ -88,7 +88,7 @@ def import_seconds(repeats: int = 5) -> dict[str, float]:
         for _ in range(repeats):
             began = time.perf_counter()
             command = [sys.executable, "-c", f"import {names}"]
-            ended = subprocess.run(command, env=kept, capture_output=True, check=False)
+            ended = subprocess.run(command, env=kept, capture_output=True, check=who != "torch")
             taken.append(time.perf_counter() - began if ended.returncode == 0 else 0.0)
         seconds[who] = round(statistics.median(taken), 3)
     return seconds

@@ -43,13 +43,10 @@ def median_of(row: Row, who: str, key: str = "seconds") -> float | None:
 
 
 def peers_table(rows: Mapping[str, Row], imports: Mapping[str, float]) -> str:
-    """Compare sweeps with their peers: whole commands; without imports; training alone.
-
-    What is wanted is wanted of sweeps with compilation, without the imports of the libraries.
-    """
+    """Compare sweeps with their peers: whole commands; without imports; training alone."""
     head = (
-        *("sweep", "peer", "command, cold", "command, warm", "no imports, cold", "wanted"),
-        *("no imports, warm", "wanted", "training", "accuracy (peer's)"),
+        *("sweep", "peer", "command, cold", "no imports, cold", "wanted"),
+        *("command, warm", "no imports, warm", "wanted", "training", "accuracy (peer's)"),
     )
     body = []
     for name, row in rows.items():
@@ -65,9 +62,9 @@ def peers_table(rows: Mapping[str, Row], imports: Mapping[str, float]) -> str:
                     name,
                     peer,
                     _spread(ratios(row, peer, COLD)),
-                    _spread(ratios(row, peer, warm)),
                     _spread(ratios(row, peer, COLD, imports=imports)),
                     _number(wanted.get(COLD)),
+                    _spread(ratios(row, peer, warm)),
                     _spread(ratios(row, peer, warm, imports=imports)),
                     _number(wanted.get(WARM)),
                     _spread(ratios(row, peer, WARM, "training_seconds")),

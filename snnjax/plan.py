@@ -20,7 +20,6 @@ from snnjax.step import can_pad, parameter_count
 from snnjax.strategy import (
     default_workers,
     is_one_cpu,
-    lanes_of_short_steps,
     most_files,
     most_members,
     most_weights,
@@ -148,22 +147,13 @@ class _Group:
             layout.problem, [data for data in layout.sets if row_class(data) == rows]
         )
         self.places = {number: layout.places[runs[number].config.data] for number in numbers}
-        config = runs[numbers[0]].config
-        self.weights = parameter_count(split(config)[0], layout.problem)
-        self._activations = config.training.batch_size * config.model.width
+        self.weights = parameter_count(split(runs[numbers[0]].config)[0], layout.problem)
         self._epochs = {number: runs[number].config.training.epochs for number in numbers}
         self.numbers = sorted(numbers, key=lambda number: -self._samples(number))
 
     def cost(self, numbers: Sequence[int]) -> float:
         """Count multiplications of weights."""
         return float(self.weights * sum(self._samples(number) for number in numbers))
-
-    def lanes(self) -> int | None:
-        """Return how many members to compute in lockstep; None leaves it to the machine."""
-        if len({self.layout.sets[place].name for place in self.places.values()}) > 1:
-            return None  # those with fewer batches would wait for the others
-        rows = sum(self._samples(number) for number in self.numbers)
-        return lanes_of_short_steps(self._activations, rows)
 
     def _samples(self, number: int) -> int:
         rows = self.layout.sets[self.places[number]].rows["train"]
@@ -193,7 +183,7 @@ def _divided(
                 problem=group.problem,
                 sets=tuple(group.places[number] for number in numbers),
                 size=size,
-                lanes=lanes or group.lanes(),
+                lanes=lanes,
                 name=f"population-{len(populations)}",
             )
             group.layout.enter()

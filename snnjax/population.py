@@ -131,8 +131,8 @@ def train(
         members: Their numbers; all with the same keys.
         layout: The data sets they train on.
         report: Called for every epoch of every member, while later epochs are being computed.
-        tell: Called for every member once, when it has ended: at most about half a minute later
-            while others are still training.
+        tell: Called for every member once, when it has ended; while others are still training,
+            at the end of a chunk when half a minute has passed, or twenty times what it takes.
         sets: For each member the place of its data set in `layout.sets`; by default the first.
         problem: The shapes of their data sets; by default those of all in the layout.
         strategy: How members are mapped; None leaves the choice to `strategy.choose`.
@@ -145,7 +145,7 @@ def train(
     outcomes: dict[int, Outcome] = {}
 
     def report_once(record: EpochRecord) -> None:
-        if record.epoch > reported[record.member]:
+        if record.member not in outcomes and record.epoch > reported[record.member]:
             reported[record.member] = record.epoch
             report(record)
 

@@ -132,7 +132,15 @@ def start_members(
     """Return every member before its first epoch."""
 
     def one(seat: Seat, _: None) -> MemberState:
-        return training.start(program, problem, *seat)
+        def begin() -> MemberState:
+            return training.start(program, problem, *seat)
+
+        def idle() -> MemberState:
+            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            return zeros._replace(status=jnp.int32(training.FINISHED))
+
+        shapes = jax.eval_shape(begin)
+        return jax.lax.cond(seat[0]["training.epochs"] > 0, begin, idle)
 
     return map_members(strategy, one, seats, None)
 

@@ -13,10 +13,6 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 _CPU_LANES = 1
 _ACCELERATOR_LANES = 1024
 _TURNS = 4
-# Where a step has at most so many activations per layer, its operations are so short that on a CPU
-# as well several members at once are a tenth to a half faster. Compiling that takes longer, by what
-# so many rows take to train.
-_SHORT_STEP, _SHORT_LANES, _WORTH_ROWS = 2048, 8, 1.5e7
 # Of the weights of a population several copies are kept: network, best network, optimizer.
 _CPU_WEIGHTS = 2**26
 _WEIGHT_BYTES = 4 * 6
@@ -61,18 +57,6 @@ def choose(size: int) -> Strategy:
     devices = jax.local_device_count()
     lanes = _CPU_LANES if jax.default_backend() == "cpu" else _ACCELERATOR_LANES
     return Strategy(min(lanes, -(-size // devices)), devices)
-
-
-def lanes_of_short_steps(activations: int, rows: float) -> int | None:
-    """Choose for members that train on the same rows; None where lockstep is not worth it.
-
-    Args:
-        activations: Rows of a batch times units of a layer.
-        rows: That the sweep trains by this program: each as often as there are epochs, for all
-            members.
-    """
-    is_worth_it = is_one_cpu() and activations <= _SHORT_STEP and rows >= _WORTH_ROWS
-    return _SHORT_LANES if is_worth_it else None
 
 
 def default_workers() -> int:

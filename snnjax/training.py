@@ -24,8 +24,8 @@ from snnjax.step import (
 
 RUNNING, FINISHED, DIVERGED = 0, 1, 2
 
-# With so many random bits, at most an eighth of the rows tie with the one before.
-_FEW_TIES_BITS = 16
+# With so many random bits, at most a sixteenth of the rows tie with the one before.
+_FEW_TIES_BITS = 17
 
 
 class MemberState(NamedTuple):

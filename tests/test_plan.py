@@ -174,19 +174,3 @@ def test_what_does_not_fit_its_data_fails_alone(tmp_path, monkeypatch):
         2: DataError,
         3: ConfigError,
     }
-
-
-def test_long_sweeps_of_short_steps_are_computed_in_lockstep():
-    """Not short sweeps, for which compiling would cost more, nor several data sets."""
-    long = replace(BASE, training=replace(BASE.training, epochs=10**6))
-    wide = replace(long, model=replace(long.model, width=100))
-    mixed = [long, replace(long, data=DataConfig(name="sklearn_iris"))]
-
-    def lanes(configs, means=ONE):
-        return {
-            population.together().lanes for population in planned(configs, means=means).populations
-        }
-
-    assert lanes([replace(long, seed=seed) for seed in range(9)]) == {8}
-    assert lanes([BASE, wide]) == lanes([wide]) == lanes(mixed) == {None}
-    assert lanes([long], Means(workers=1, lanes=2)) == {2}

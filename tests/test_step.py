@@ -216,7 +216,8 @@ def test_seeds_draw_their_own_weights():
     other = init_state(program, problem, {**member, "seed": np.uint32(1)}).network.params
     for layer in range(8):
         ours, theirs = one["hidden"][layer]["kernel"], other["hidden"][layer]["kernel"]
-        assert not np.isin(ours, theirs).any()
+        # Two of a thousand numbers among the 2**23 that can be drawn may well be the same.
+        assert np.isin(ours, theirs).mean() < 0.01
 
 
 def test_parameters_are_counted():

@@ -110,3 +110,13 @@ def test_the_same_depth_with_small_weights_loses_its_signal():
     for linear in model.hidden:
         x = model.activation(x @ (linear.kernel[...] * 0.5**0.5))
     assert float(x.var()) < 0.01
+
+
+@pytest.mark.parametrize("activation", ["selu", "jax.nn:softmax"])
+@pytest.mark.parametrize("width", [16, 200])
+def test_a_row_is_mapped_alone(width, activation):
+    """Whatever lies first in memory, and although one's own activation may look at whole rows."""
+    model = build(depth=2, width=width, activation=activation)
+    x = jax.random.normal(jax.random.key(1), (9, 20))
+    alone = jnp.concatenate([model(row[None]) for row in x])
+    np.testing.assert_allclose(model(x), alone, rtol=1e-5, atol=1e-6)
