@@ -17,7 +17,9 @@ from snnjax.config.schema import (
     TrainingConfig,
     WandbConfig,
 )
+from snnjax.ending import Ended
 from snnjax.experiment import Means, Run
+from snnjax.outcomes import EpochRecord, Outcome
 from snnjax.recorder import is_in_use
 from snnjax.sinks.jsonl import MetricsFile
 from snnjax.strategy import Strategy
@@ -173,3 +175,29 @@ def test_times_add_up(at_once, in_one_population, tmp_path):
     whole = max(result["strategy"]["population_seconds"] for result in written)
     assert sum(result["training_seconds"] for result in written) == pytest.approx(whole, abs=2e-3)
     assert len({result["strategy"]["population_seconds"] for result in written}) == 2
+
+
+def test_who_was_told_of_is_not_heard_of_again(monkeypatch):
+    """A second attempt, after memory did not suffice, may train a member an epoch longer."""
+    program, members = make_varied()
+    outcome = Outcome("done", 1, 1, 1, 4, {})
+    heard = []
+
+    def attempts(_, audience):
+        audience.report(EpochRecord(0, 1, 4, {}))
+        audience.tell(Ended({0: outcome}, {}, 1.0, 0.0))
+        for member in (0, 1):
+            audience.report(EpochRecord(member, 2, 8, {}))
+        audience.tell(Ended(dict.fromkeys(range(len(members)), outcome), {}, 2.0, 0.0))
+        return population.Trained([], None, {}, 2.0, 0.0)
+
+    monkeypatch.setattr(population, "_fit", attempts)
+    population.train(
+        program,
+        members,
+        layout(),
+        lambda record: heard.append((record.member, record.epoch)),
+        tell=lambda ended: heard.append([*ended.outcomes]),
+        sets=SETS,
+    )
+    assert heard == [(0, 1), [0], (1, 2), list(range(1, len(members)))]
