@@ -171,7 +171,7 @@ def _divided(
 
     Their sizes are those of the whole sweep, so that what is left of it compiles nothing new.
     """
-    sizes = _sizes(groups, members, least)
+    sizes = _sizes(groups, members, least, lanes or 1)
     populations: list[Planned] = []
     for group, (filled, size) in zip(groups, sizes, strict=True):
         left = [number for number in group.numbers if number in missing]
@@ -192,12 +192,12 @@ def _divided(
     return sorted(populations, key=lambda population: -population.cost)
 
 
-def _sizes(groups: Sequence[_Group], members: int, least: int) -> list[tuple[int, int]]:
+def _sizes(groups: Sequence[_Group], members: int, least: int, lanes: int) -> list[tuple[int, int]]:
     """Return for each group how many runs its populations have, and members with the idle ones.
 
     Groups of a family, which differ in the rows of their data only, share the programs that start
     and score as long as their sizes are the same. Idle members that take turns with others cost
-    nothing but memory; in lockstep they would be computed.
+    nothing but memory; in lockstep they would be computed, so that lanes asked for are filled.
     """
     total = sum(group.cost(group.numbers) for group in groups)
     filled = []
@@ -208,7 +208,8 @@ def _sizes(groups: Sequence[_Group], members: int, least: int) -> list[tuple[int
             math.ceil(len(group.numbers) / fitting),
             min(len(group.numbers), math.ceil(least * share)),
         )
-        filled.append(math.ceil(len(group.numbers) / pieces))
+        size = math.ceil(len(group.numbers) / pieces)
+        filled.append(min(fitting, math.ceil(size / lanes) * lanes))
     largest: dict[Hashable, int] = {}
     for group, size in zip(groups, filled, strict=True):
         largest[group.family] = max(size, largest.get(group.family, 0))

@@ -174,3 +174,13 @@ def test_what_does_not_fit_its_data_fails_alone(tmp_path, monkeypatch):
         2: DataError,
         3: ConfigError,
     }
+
+
+def test_lanes_that_are_asked_for_are_filled(monkeypatch):
+    """16 runs for two workers would be populations of two, of whose eight lanes six were idle."""
+    monkeypatch.setattr("snnjax.strategy._TURNS", 4)
+    configs = [replace(BASE, seed=seed) for seed in range(16)]
+    sizes = [len(p.numbers) for p in planned(configs, means=Means(workers=2, lanes=8)).populations]
+    assert sizes == [8, 8]
+    sizes = [len(p.numbers) for p in planned(configs, means=Means(workers=2)).populations]
+    assert sizes == [2] * 8
