@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import COLD, DROPOUT, WARM, Case, axes, learning_rates, load_rows, save_rows
-from machine import core_count
+from machine import as_users_have_it, core_count
 from torch_sweep import Specification
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -147,7 +147,7 @@ def seconds_of(command: Sequence[str], environment: Mapping[str, str], folder: s
             stdout=file,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=_as_users_have_it(os.environ) | environment,
+            env=as_users_have_it(os.environ) | environment,
             start_new_session=True,
         )
         try:
@@ -161,11 +161,6 @@ def seconds_of(command: Sequence[str], environment: Mapping[str, str], folder: s
         said = output.read_text()[-2000:]
         raise CommandError(f"exit code {code}: {' '.join(command)}\n{said}")
     return round(seconds, 3)
-
-
-def _as_users_have_it(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what makes Python compile all it imports at every start."""
-    return {k: v for k, v in environment.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def read_sweep(sweep: Path, runs: int, device: str) -> Measured:

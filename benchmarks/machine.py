@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +76,17 @@ def peak_gflops(cores: int, size: int = 2048, repeats: int = 20) -> float:
     return best
 
 
+def as_users_have_it(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what makes Python compile all it imports at every start."""
+    return {k: v for k, v in environment.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+
 def import_seconds(repeats: int = 5) -> dict[str, float]:
     """Measure how long an interpreter takes to start and to import the libraries, no program yet.
 
     0 for PyTorch where it is not installed.
     """
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    kept = as_users_have_it(os.environ)
     seconds = {}
     for who, names in _IMPORTED.items():
         taken = []

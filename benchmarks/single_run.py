@@ -13,7 +13,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -184,10 +184,25 @@ def describe() -> dict:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def measure_all(
+    description: str,
+    cases: Sequence[Case],
+    measure: Callable[[Case, int, float], dict],
+    line_of: Callable[[Case, dict], str],
+    seconds: float,
+) -> None:
+    """Measure what the command line asks for on one core; print a line per case, keep what is done.
+
+    Args:
+        description: For the help page.
+        cases: All there are.
+        measure: Given a case, the turns and the seconds of one.
+        line_of: What is printed of a result.
+        seconds: Of a turn, by default.
+    """
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of a turn")
+    parser.add_argument("--seconds", type=float, default=seconds, help="length of a turn")
     parser.add_argument("--cases", default="", help="only cases whose name contains this")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -195,25 +210,26 @@ def main() -> None:
     os.sched_setaffinity(0, {CORE})  # before JAX and PyTorch make their threads
     report = {"machine": describe(), "cases": []}
     print(json.dumps(report["machine"]))
-    for case in CASES:
+    for case in cases:
         if arguments.cases not in case.name:
             continue
         result = measure(case, arguments.turns, arguments.seconds)
         report["cases"].append(result)
-        ours, theirs = (
-            result["samples_per_second"][name]["median"] for name in ("snnjax", "torch")
-        )
-        print(
-            f"{case.name:18} snnjax {ours / 1e3:7.1f}k  torch {theirs / 1e3:7.1f}k samples/s  "
-            f"ratio {result['ratio']['median']:.2f} "
-            f"({result['ratio']['min']:.2f} to {result['ratio']['max']:.2f}), "
-            f"wanted {case.target}  compile {result['compile_seconds']} s",
-            flush=True,
-        )
+        print(line_of(case, result), flush=True)
         if arguments.out:
             arguments.out.parent.mkdir(parents=True, exist_ok=True)
             arguments.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
+def line_of(case: Case, result: dict) -> str:
+    ours, theirs = (result["samples_per_second"][name]["median"] for name in ("snnjax", "torch"))
+    return (
+        f"{case.name:18} snnjax {ours / 1e3:7.1f}k  torch {theirs / 1e3:7.1f}k samples/s  "
+        f"ratio {result['ratio']['median']:.2f} "
+        f"({result['ratio']['min']:.2f} to {result['ratio']['max']:.2f}), "
+        f"wanted {case.target}  compile {result['compile_seconds']} s"
+    )
+
+
 if __name__ == "__main__":
-    main()
+    measure_all(__doc__.splitlines()[0], CASES, measure, line_of, seconds=3.0)

@@ -7,15 +7,11 @@ and with dropout in bfloat16. Turns of whole epochs alternate; what counts is th
 on one pinned core.
 """
 
-import argparse
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from machine import spread
-from single_run import CORE, Case, describe, load, prepare_snnjax, samples_per_second
+from single_run import Case, load, measure_all, prepare_snnjax, samples_per_second
 
 CASES = (
     Case("letter", 8, 32),
@@ -61,34 +57,15 @@ def measure(case: Case, turns: int, seconds: float) -> dict:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn")
-    parser.add_argument("--cases", default="", help="only cases whose name contains this")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-
-    os.sched_setaffinity(0, {CORE})  # before JAX makes its threads
-    report = {"machine": describe(), "cases": []}
-    print(json.dumps(report["machine"]))
-    for case in CASES:
-        if arguments.cases not in case.name:
-            continue
-        result = measure(case, arguments.turns, arguments.seconds)
-        report["cases"].append(result)
-        share, ratio = result["dropout_share"], result["bf16_ratio"]
-        print(
-            f"{case.name:18} {result['samples_per_second']['dropout']['median'] / 1e3:7.1f}k "
-            f"samples/s; dropout {share['median']:.1%} of a step "
-            f"({share['min']:.1%} to {share['max']:.1%}); bf16 {ratio['median']:.2f} times as fast "
-            f"({ratio['min']:.2f} to {ratio['max']:.2f})",
-            flush=True,
-        )
-        if arguments.out:
-            arguments.out.parent.mkdir(parents=True, exist_ok=True)
-            arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+def line_of(case: Case, result: dict) -> str:
+    share, ratio = result["dropout_share"], result["bf16_ratio"]
+    return (
+        f"{case.name:18} {result['samples_per_second']['dropout']['median'] / 1e3:7.1f}k "
+        f"samples/s; dropout {share['median']:.1%} of a step "
+        f"({share['min']:.1%} to {share['max']:.1%}); bf16 {ratio['median']:.2f} times as fast "
+        f"({ratio['min']:.2f} to {ratio['max']:.2f})"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    measure_all(__doc__.splitlines()[0], CASES, measure, line_of, seconds=2.0)
