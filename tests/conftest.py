@@ -12,10 +12,13 @@ import pytest
 
 import snnjax
 from snnjax import compilation
+from snnjax.config.schema import LoggingConfig, WandbConfig
 from snnjax.data.dataset import SPLITS, Dataset
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# Runs that report to their folders only.
+QUIET = LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled"))
 ROOT = Path(snnjax.__file__).parent.parent
 # Runs first, writes down last.
 NOTE_IMPORTS = """

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import QUIET
 from varied_members import CHUNK, EPOCHS, SETS, alone, assert_as_alone, layout, make_varied
 
 from snnjax import ending, population, programs, sweep
@@ -12,10 +13,8 @@ from snnjax.compilation import program_count
 from snnjax.config.schema import (
     Config,
     DataConfig,
-    LoggingConfig,
     ModelConfig,
     TrainingConfig,
-    WandbConfig,
 )
 from snnjax.ending import Ended
 from snnjax.experiment import Means, Run
@@ -117,7 +116,7 @@ def make_runs(folder):
         data=DataConfig(name="sklearn_wine"),
         model=ModelConfig(depth=2, width=8),
         training=TrainingConfig(epochs=3, batch_size=32),
-        logging=LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled")),
+        logging=QUIET,
     )
     long = replace(base, training=replace(base.training, epochs=40))
     return [Run(base, folder / "0"), Run(long, folder / "1"), Run(base, folder / "2")]

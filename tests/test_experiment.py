@@ -5,22 +5,20 @@ import math
 
 import numpy as np
 import pytest
+from conftest import QUIET
 
 from snnjax import experiment
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import (
     Config,
     DataConfig,
-    LoggingConfig,
     ModelConfig,
     SgdConfig,
     TrainingConfig,
-    WandbConfig,
 )
 from snnjax.config.split import fingerprint, to_dict
 from snnjax.config.strict import convert
 
-QUIET = LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled"))
 MODEL = ModelConfig(depth=2, width=16)
 
 

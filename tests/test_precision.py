@@ -4,17 +4,16 @@ import json
 from dataclasses import replace
 
 import numpy as np
+from conftest import QUIET
 from scipy import stats
 
 from snnjax import sweep
 from snnjax.config.schema import (
     Config,
     DataConfig,
-    LoggingConfig,
     ModelConfig,
     SgdConfig,
     TrainingConfig,
-    WandbConfig,
 )
 from snnjax.experiment import Run
 
@@ -31,7 +30,7 @@ def test_bf16_reaches_the_accuracy_of_float32_within_the_noise_of_seeds(tmp_path
         model=ModelConfig(depth=4, width=64, dropout=0.05),
         optimizer=SgdConfig(learning_rate=0.05),
         training=TrainingConfig(epochs=6, batch_size=64),
-        logging=LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled")),
+        logging=QUIET,
     )
     runs, folders = [], {}
     for precision in ("float32", "bf16"):

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from conftest import QUIET
 
 import snnjax
 from snnjax import experiment, recorder
@@ -12,11 +13,9 @@ from snnjax.config.errors import ConfigError
 from snnjax.config.schema import (
     Config,
     DataConfig,
-    LoggingConfig,
     ModelConfig,
     SweepConfig,
     TrainingConfig,
-    WandbConfig,
 )
 from snnjax.source_code import digest_with, package_digest
 
@@ -124,7 +123,7 @@ CONFIG = Config(
     data=DataConfig(name="sklearn_wine"),
     model=ModelConfig(depth=1, width=8),
     training=TrainingConfig(epochs=1),
-    logging=LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled")),
+    logging=QUIET,
 )
 MIXED = replace(CONFIG, sweep=SweepConfig(mix_versions=True))
 

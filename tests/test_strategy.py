@@ -10,15 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import QUIET
 
 from snnjax import experiment, strategy
 from snnjax.config.schema import (
     Config,
     DataConfig,
-    LoggingConfig,
     ModelConfig,
     TrainingConfig,
-    WandbConfig,
 )
 from snnjax.strategy import Strategy, choose, map_members, padded_size
 
@@ -130,7 +129,7 @@ def test_a_sweep_on_four_devices_gives_the_same_runs(tmp_path):
                 data=DataConfig(name="sklearn_wine"),
                 model=ModelConfig(depth=1, width=8),
                 training=TrainingConfig(epochs=5),
-                logging=LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled")),
+                logging=QUIET,
             )
             experiment.run(config, tmp_path / f"{folder}-{seed}")
             expected = read_result(tmp_path / f"{folder}-{seed}")

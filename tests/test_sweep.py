@@ -10,21 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import QUIET
 
 from snnjax import compilation, experiment, sweep
 from snnjax.config.schema import (
     Config,
     DataConfig,
-    LoggingConfig,
     ModelConfig,
     SgdConfig,
     TrainingConfig,
-    WandbConfig,
 )
 from snnjax.data.catalog import DataError
 from snnjax.experiment import Means, Run
 
-QUIET = LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled"))
 BASE = Config(
     data=DataConfig(name="sklearn_wine"),
     model=ModelConfig(depth=2, width=12, dropout=0.1),
