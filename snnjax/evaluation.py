@@ -17,6 +17,9 @@ from snnjax.step import Batch, Network, eval_step
 # Rows evaluated at once: enough to keep a core busy, and few for what is left over.
 _EVAL_ROWS, _REST_ROWS = 256, 32
 
+# Rows that initial weights are adapted to where they depend on data.
+_STARTING_ROWS = 512
+
 
 def ranked_classes(program: Program, problem: Problem) -> range:
     """Return the classes whose scores are sorted at every epoch: it is cheap for one only.
@@ -112,6 +115,14 @@ def gather(arrays: Arrays, rows: jax.Array, mask: jax.Array) -> Batch:
     features = table.features[rows].astype(jnp.float32)
     inputs = (features - view.shift[None, :]) * view.scale[None, :]
     return Batch(inputs, table.targets[rows], mask)
+
+
+def spread_rows(arrays: Arrays) -> Batch:
+    """Return training rows spread evenly over all of them, for networks that begin from data."""
+    first, count = arrays.view.first["train"], arrays.view.rows["train"]
+    position = jnp.arange(_STARTING_ROWS) * jnp.maximum(1, count // _STARTING_ROWS)
+    rows = arrays.table.indices[first + jnp.minimum(position, count - 1)]
+    return gather(arrays, rows, position < count)
 
 
 def of_size(

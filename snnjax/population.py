@@ -216,7 +216,7 @@ def _train(
         population.program, programs, people, table, population.data,
         strategy, audience.tell, audience.clock,
     )  # fmt: skip
-    people = replace(people, state=programs.start(people.at_work))
+    people = replace(people, state=programs.start(people.at_work, table))
     people = _run(population, programs, people, table, audience, ending)
     state = crew.states(people)
     ending.finish(state)

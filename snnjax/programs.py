@@ -38,7 +38,7 @@ class Programs(NamedTuple):
     """What a population runs, compiled.
 
     Attributes:
-        start: Seats to states.
+        start: Seats and table to states.
         advance: Seats, states, table and the epoch to reach to states and news.
         score: States, seats, table, and per member where rows begin and how many there are, to
             sums and scores.
@@ -75,14 +75,14 @@ def prepare(
     """
     began = time.perf_counter()
     begin = partial(start_members, program, whole, strategy)
-    state = placed(strategy, jax.eval_shape(begin, seats))
+    state = placed(strategy, jax.eval_shape(begin, seats, table))
     length = _chunk_length(program, problem, state)
     rows = _scored_rows(whole, state)
     members = state.status.shape
     span = placed(strategy, (jax.ShapeDtypeStruct(members, jnp.int32),) * 2)
     # The longest first: the others are traced while it is being compiled.
     advance = compile_advance(program, problem, strategy, length, seats, state, table)
-    start = begin_compiling(start_members, (program, whole, strategy), (seats,))
+    start = begin_compiling(start_members, (program, whole, strategy), (seats, table))
     score = begin_compiling(
         score_members, (program, whole, strategy, rows), (state, seats, table, *span)
     )
@@ -127,22 +127,24 @@ def fitting_lanes(advance: Any, lanes: int) -> int:
 
 
 def start_members(
-    program: Program, problem: Problem, strategy: Strategy, seats: Seat
+    program: Program, problem: Problem, strategy: Strategy, seats: Seat, table: Table
 ) -> MemberState:
     """Return every member before its first epoch."""
 
-    def one(seat: Seat, _: None) -> MemberState:
+    def one(seat: Seat, table: Table) -> MemberState:
+        member, view = seat
+
         def begin() -> MemberState:
-            return training.start(program, problem, *seat)
+            return training.start(program, problem, member, Arrays(table, view))
 
         def idle() -> MemberState:
             zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             return zeros._replace(status=jnp.int32(training.FINISHED))
 
         shapes = jax.eval_shape(begin)
-        return jax.lax.cond(seat[0]["training.epochs"] > 0, begin, idle)
+        return jax.lax.cond(member["training.epochs"] > 0, begin, idle)
 
-    return map_members(strategy, one, seats, None)
+    return map_members(strategy, one, seats, table)
 
 
 def advance_members(

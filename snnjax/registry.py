@@ -11,21 +11,61 @@ from typing import Any
 MODELS: Mapping[str, str] = {
     "snn": "snnjax.nn.mlp:MLP",
     "msra": "snnjax.nn.mlp:MLP",
+    "mlp": "snnjax.nn.mlp:MLP",
+    "batchnorm": "snnjax.nn.mlp:MLP",
+    "layernorm": "snnjax.nn.mlp:MLP",
+    "weightnorm": "snnjax.nn.mlp:MLP",
+    "maxout": "snnjax.nn.mlp:MLP",
 }
 
 ACTIVATIONS: Mapping[str, str] = {
     "identity": "snnjax.nn.activations:identity",
+    "sigmoid": "snnjax.nn.activations:sigmoid",
+    "tanh": "snnjax.nn.activations:tanh",
+    "softsign": "snnjax.nn.activations:softsign",
+    "hard_tanh": "snnjax.nn.activations:hard_tanh",
     "relu": "snnjax.nn.activations:relu",
+    "leaky_relu": "snnjax.nn.activations:leaky_relu",
+    "elu": "snnjax.nn.activations:elu",
     "selu": "snnjax.nn.activations:selu",
+    "softplus": "snnjax.nn.activations:softplus",
+    "gelu": "snnjax.nn.activations:gelu",
+    "silu": "snnjax.nn.activations:silu",
+    "mish": "snnjax.nn.activations:mish",
+    "prelu": "snnjax.nn.units:PReLU",
+    "rrelu": "snnjax.nn.units:RReLU",
+    "maxout": "snnjax.nn.units:Maxout",
 }
 
 INITIALIZERS: Mapping[str, str] = {
     "lecun_normal": "snnjax.nn.initializers:lecun_normal",
+    "lecun_truncated": "snnjax.nn.initializers:lecun_truncated",
+    "lecun_uniform": "snnjax.nn.initializers:lecun_uniform",
+    "glorot_normal": "snnjax.nn.initializers:glorot_normal",
+    "glorot_truncated": "snnjax.nn.initializers:glorot_truncated",
+    "glorot_uniform": "snnjax.nn.initializers:glorot_uniform",
     "he_normal": "snnjax.nn.initializers:he_normal",
+    "he_truncated": "snnjax.nn.initializers:he_truncated",
+    "he_uniform": "snnjax.nn.initializers:he_uniform",
+    "normal": "snnjax.nn.initializers:normal",
+    "uniform": "snnjax.nn.initializers:uniform",
+    "orthogonal": "snnjax.nn.initializers:orthogonal",
+    "lsuv": "snnjax.nn.initializers:lsuv",
+    "zeros": "snnjax.nn.initializers:zeros",
+    "constant": "snnjax.nn.initializers:constant",
+}
+
+NORMALIZATIONS: Mapping[str, str] = {
+    "none": "snnjax.nn.normalization:NoNorm",
+    "batch": "snnjax.nn.normalization:BatchNorm",
+    "layer": "snnjax.nn.normalization:LayerNorm",
+    "rms": "snnjax.nn.normalization:RMSNorm",
+    "weight": "snnjax.nn.normalization:WeightNorm",
 }
 
 DROPOUTS: Mapping[str, str] = {
     "alpha": "snnjax.nn.dropout:alpha_dropout",
+    "feature_alpha": "snnjax.nn.dropout:feature_alpha_dropout",
     "ordinary": "snnjax.nn.dropout:ordinary_dropout",
 }
 
@@ -38,6 +78,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "model": MODELS,
     "activation": ACTIVATIONS,
     "initializer": INITIALIZERS,
+    "normalization": NORMALIZATIONS,
     "dropout": DROPOUTS,
     "optimizer": OPTIMIZERS,
 }

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from snnjax.config.split import Program
+from snnjax.config.split import IN_MEMBER, Program
 from snnjax.metrics import class_counts
 from snnjax.nn import noise
-from snnjax.nn.mlp import Randomness
+from snnjax.nn.numbers import Value
 from snnjax.nn.padding import Used, clear
 from snnjax.nn.products import precision_of_products
+from snnjax.nn.randomness import Randomness
 from snnjax.registry import resolve
 from snnjax.shapes import Problem
 
@@ -56,7 +57,11 @@ class Batch(NamedTuple):
 
 
 def init_state(
-    program: Program, problem: Problem, member: Member, used: Used | None = None
+    program: Program,
+    problem: Problem,
+    member: Member,
+    used: Used | None = None,
+    rows: Callable[[], Batch] | None = None,
 ) -> TrainState:
     """Draw a network and start its optimizer.
 
@@ -65,9 +70,15 @@ def init_state(
         problem: The shapes.
         member: Its numbers.
         used: What is not padding at both ends of the network; None if there is no padding.
+        rows: Gives training rows to networks whose initial weights depend on data.
     """
     key = jax.random.key(member["seed"], impl="threefry2x32")
-    _, params, extra = _split(_build(program, problem, key, used))
+    value = _value(program.model, "model", member)
+    model: Any = _build(program, problem, key, value, used)
+    if rows is not None and getattr(model, "begins_from_data", False):
+        batch = rows()
+        model.adapt(batch.inputs, batch.mask)
+    _, params, extra = _split(model)
     network = Network(nnx.to_pure_dict(params), nnx.to_pure_dict(extra))
     opt_state = _optimizer(program, member).init(network.params)
     return TrainState(network, opt_state, jnp.zeros((), jnp.uint32))
@@ -86,13 +97,8 @@ def train_step(
     Returns:
         The new state, and the batch's sums before the step, dropout on.
     """
-    value = _value(program.model, "model", member)
-    randomness = Randomness(
-        key=noise.fold(noise.make_key(member["seed"]), state.step),
-        dropout=value("dropout"),
-        input_dropout=value("input_dropout"),
-        used=used,
-    )
+    key = noise.fold(noise.make_key(member["seed"]), state.step)
+    randomness = Randomness(key, batch.mask)
     (_, (sums, extra)), gradients = jax.value_and_grad(mean_loss, argnums=2, has_aux=True)(
         program, problem, state.network.params, state.network.extra, batch, randomness, used
     )
@@ -196,7 +202,8 @@ def apply(
 
 def can_pad(program: Program) -> bool:
     """Tell whether a program's network knows of padding, so that data sets can share it."""
-    return bool(getattr(resolve("model", program.model.name), "can_pad", False))
+    claim = getattr(resolve("model", program.model.name), "can_pad", None)
+    return claim is not None and bool(claim(program.model))
 
 
 def parameter_count(program: Program, problem: Problem) -> int:
@@ -207,16 +214,29 @@ def parameter_count(program: Program, problem: Problem) -> int:
 @lru_cache
 def _abstract(program: Program, problem: Problem) -> tuple[nnx.GraphDef, Tree]:
     """Return the network's structure and the shapes of its parameters."""
-    model = nnx.eval_shape(lambda: _build(program, problem, jax.random.key(0), None))
-    graph, params, _ = _split(model)
+
+    def build() -> nnx.Module:
+        constant = _value(program.model, "model", {})
+        zero = jnp.zeros(())
+
+        def value(name: str) -> Any:
+            return zero if (number := constant(name)) is IN_MEMBER else number
+
+        size = jnp.zeros((), jnp.int32)
+        used = Used(size, size) if problem.is_padded else None
+        return _build(program, problem, jax.random.key(0), value, used)
+
+    graph, params, _ = _split(nnx.eval_shape(build))
     return graph, params
 
 
-def _build(program: Program, problem: Problem, key: jax.Array, used: Used | None) -> nnx.Module:
+def _build(
+    program: Program, problem: Problem, key: jax.Array, value: Value, used: Used | None
+) -> nnx.Module:
     """Construct the network; one that knows nothing of padding is never asked to pad."""
     build = resolve("model", program.model.name)
     padding = {} if used is None else {"used": used}
-    return build(program.model, problem.features, problem.outputs, key, **padding)
+    return build(program.model, problem.features, problem.outputs, key, value, **padding)
 
 
 def _split(model: nnx.Module) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:

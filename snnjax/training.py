@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from snnjax.arrays import Arrays, View
 from snnjax.config.split import Program
-from snnjax.evaluation import gather, of_size, used_columns, validate
+from snnjax.evaluation import gather, of_size, spread_rows, used_columns, validate
 from snnjax.metric_names import MAXIMIZED
 from snnjax.metrics import summarize
 from snnjax.nn import noise
@@ -48,9 +48,10 @@ class MemberState(NamedTuple):
     status: jax.Array
 
 
-def start(program: Program, problem: Problem, member: Member, view: View) -> MemberState:
+def start(program: Program, problem: Problem, member: Member, arrays: Arrays) -> MemberState:
     """Return a member before its first epoch."""
-    train = init_state(program, problem, member, used_columns(problem, view))
+    used = used_columns(problem, arrays.view)
+    train = init_state(program, problem, member, used, lambda: spread_rows(arrays))
     zero = jnp.zeros((), jnp.int32)
     status = jnp.where(member["training.epochs"] > 0, RUNNING, FINISHED).astype(jnp.int32)
     return MemberState(train, train.network, jnp.array(jnp.inf), zero, zero, status)

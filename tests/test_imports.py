@@ -28,7 +28,7 @@ LAYERS = (
     ("data",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
-    ("ledger",),
+    ("constants", "ledger"),
 )
 # Names are checked against the catalog, which imports nothing but the standard library.
 ALLOWED_UPWARD = {("config", "data.catalog")}

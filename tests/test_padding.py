@@ -43,7 +43,7 @@ def make_members(model, optimizer, **training):
 def unpadded(state, model, data, number):
     """Cut a member's parameters down to what its data set uses; the rest must be zero."""
     params = jax.tree.map(lambda leaf: np.asarray(leaf[number]), state.best.params)
-    layers = [*(params["hidden"][i] for i in range(model.depth)), params["output"]]
+    layers = [*(params["hidden"][i]["linear"] for i in range(model.depth)), params["output"]]
     widths = [data.features.shape[1], *hidden_widths(model, data.outputs), data.outputs]
     cut = []
     for layer, rows, columns in zip(layers, widths, widths[1:], strict=False):

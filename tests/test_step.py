@@ -44,10 +44,15 @@ def make(task="classification", optimizer=None, mask=None, **model):
     return program, problem, member, init_state(program, problem, member), batch
 
 
+def linears(params):
+    hidden = params["hidden"]
+    return [*(hidden[i]["linear"] for i in range(len(hidden))), params["output"]]
+
+
 def torch_twin(torch, params, activation):
     """Build the same network in PyTorch with copied weights."""
     layers = []
-    for layer in [*(params["hidden"][i] for i in range(len(params["hidden"]))), params["output"]]:
+    for layer in linears(params):
         linear = torch.nn.Linear(*layer["kernel"].shape)
         linear.weight.data = torch.tensor(np.asarray(layer["kernel"]).T)
         linear.bias.data = torch.tensor(np.asarray(layer["bias"]))
@@ -91,7 +96,7 @@ def test_loss_and_gradients_equal_pytorch(task, name, depth):
 
 
 def flat(params):
-    layers = [*(params["hidden"][i] for i in range(len(params["hidden"]))), params["output"]]
+    layers = linears(params)
     return [np.asarray(layer[name], np.float64) for layer in layers for name in ("kernel", "bias")]
 
 
@@ -215,7 +220,7 @@ def test_seeds_draw_their_own_weights():
     program, problem, member, *_ = make()
     other = init_state(program, problem, {**member, "seed": np.uint32(1)}).network.params
     for layer in range(8):
-        ours, theirs = one["hidden"][layer]["kernel"], other["hidden"][layer]["kernel"]
+        ours, theirs = (net["hidden"][layer]["linear"]["kernel"] for net in (one, other))
         # Two of a thousand numbers among the 2**23 that can be drawn may well be the same.
         assert np.isin(ours, theirs).mean() < 0.01
 

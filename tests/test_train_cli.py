@@ -207,7 +207,7 @@ def test_cfg_shows_every_key_from_any_directory(tmp_path: Path) -> None:
     assert "learning_rate: 0.0007" in done.stdout
 
 
-@pytest.mark.parametrize("mistake", ["model.dept=3", "model.depth=0", "+experiments=cifar"])
+@pytest.mark.parametrize("mistake", ["model.dept=3", "model.depth=-1", "+experiments=cifar"])
 def test_a_mistake_is_told_before_jax_is_imported(
     tmp_path: Path, run_code: Callable[..., Any], mistake: str
 ) -> None:

@@ -57,7 +57,7 @@ def test_an_epoch_equals_a_loop_of_steps(optimizer):
     program, problem, member, data = make(optimizer=optimizer)
     layout = lay_out(data)
     (view,) = layout.views
-    state = training.start(program, problem, member, view)
+    state = training.start(program, problem, member, Arrays(layout.table, view))
     order = shuffled(member, state.epoch, 200, problem.train_rows)[:200]
     order = data.rows["train"][order]
     assert sorted(order) == list(data.rows["train"])

@@ -90,12 +90,25 @@ def leaves(schema: type, prefix: str = "") -> Iterator[Leaf]:
 
 
 def values(config: Any, prefix: str = "") -> Iterator[tuple[Leaf, Any]]:
-    """Yield every leaf of the dataclass instance `config` with its value."""
+    """Yield every leaf of the dataclass instance `config` that applies, with its value."""
     schema: type = type(config)
     for name, leaf in own_leaves(schema, prefix).items():
-        yield leaf, getattr(config, name)
+        if applies(leaf, config):
+            yield leaf, getattr(config, name)
     for name in subsections(schema):
         yield from values(getattr(config, name), f"{prefix}{name}.")
+
+
+def applies(leaf: Leaf, section: Any) -> bool:
+    """Tell whether a field has a meaning beside the other values of its section.
+
+    Beside a choice of one's own, `package.module:attribute`, every field may have one.
+    """
+    for name, choices in leaf.metadata.get("only", {}).items():
+        chosen = getattr(section, name)
+        if chosen not in choices and ":" not in chosen:
+            return False
+    return True
 
 
 def suggest(schema: type, path: str, siblings: Iterator[str] | tuple[str, ...]) -> str:

@@ -6,8 +6,10 @@ What depends on the data set is judged by its entry in the catalog, before any f
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from snnjax.config.errors import complaint, show
+from snnjax.config.errors import complaint, enumerate_names, show
+from snnjax.config.fields import applies, own_leaves, subsections
 from snnjax.config.schema import Config, SgdConfig
 from snnjax.metric_names import BY_TASK
 
@@ -18,7 +20,25 @@ _MOST_ELEMENTS = 2**31  # of one array: indices of 32 bits end there
 
 def broken_rules(config: Config) -> list[str]:
     """Return one line for each rule that `config` breaks."""
-    return [line for rule in RULES if (line := rule(config))]
+    return [line for rule in RULES if (line := rule(config))] + meaningless_values(config)
+
+
+def meaningless_values(config: Config) -> list[str]:
+    """Return a line for each value that nothing reads beside the other choices of its section."""
+    lines = []
+    for name in subsections(Config):
+        section = getattr(config, name)
+        schema: Any = type(section)
+        for key, leaf in own_leaves(schema, f"{name}.").items():
+            if (value := getattr(section, key)) == leaf.default or applies(leaf, section):
+                continue
+            needs = (
+                f"{name}.{other}={enumerate_names(list(choices))}"
+                for other, choices in leaf.metadata["only"].items()
+            )
+            problem = f"has no meaning without {' and '.join(needs)}"
+            lines.append(complaint(leaf.path, show(value), problem, show(leaf.default)))
+    return lines
 
 
 def nesterov_needs_momentum(config: Config) -> str:
@@ -36,7 +56,7 @@ def kernels_are_addressable(config: Config) -> str:
     Of a conic network the second layer is at least as wide as with a single output.
     """
     model = config.model
-    if model.depth == 1:
+    if model.depth <= 1:
         return ""
     inner = model.width
     if model.form == "conic":

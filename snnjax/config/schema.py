@@ -8,19 +8,26 @@ Every field says through its metadata what may stand in it and what it is to a r
 - `run`: where and how loudly a run reports; no part of its identity (the fingerprint).
 
 A member field with an `off` value stays in the Program while it has that value: dropout at rate
-0 or momentum 0 must not cost anything.
+0 or momentum 0 must not cost anything. A field that is `only` for some choice of another field
+must keep its default beside any other choice.
 """
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from snnjax.constants import ALPHA_01, LAMBDA_01
+
 Role = Literal["static", "member", "data", "run"]
+Only = Mapping[str, Collection[str]]
+"""Names of fields beside this one, and the values of each that this one has a meaning with."""
+
 _NO_OFF = object()
 
 
-def _field(default: Any, role: Role, *, off: Any = _NO_OFF, **bounds: Any) -> Any:
-    metadata = {"role": role, **{k: v for k, v in bounds.items() if v is not None}}
+def _field(default: Any, role: Role, *, off: Any = _NO_OFF, **details: Any) -> Any:
+    metadata = {"role": role, **{k: v for k, v in details.items() if v is not None}}
     if off is not _NO_OFF:
         metadata["off"] = off
     return field(default=default, metadata=metadata)
@@ -35,9 +42,11 @@ def number(
     below: float | None = None,
     role: Role = "member",
     off: Any = _NO_OFF,
+    only: Only | None = None,
 ) -> Any:
     """Declare a number in [low, high], exclusive where given as `above` or `below`."""
-    return _field(default, role, off=off, low=low, high=high, above=above, below=below)
+    bounds = {"low": low, "high": high, "above": above, "below": below}
+    return _field(default, role, off=off, only=only, **bounds)
 
 
 def choice(default: str, registry: str, role: Role = "static") -> Any:
@@ -45,9 +54,9 @@ def choice(default: str, registry: str, role: Role = "static") -> Any:
     return _field(default, role, registry=registry)
 
 
-def option(default: Any, role: Role = "static") -> Any:
+def option(default: Any, role: Role = "static", *, only: Only | None = None) -> Any:
     """Declare a value whose type annotation says all there is to check."""
-    return _field(default, role)
+    return _field(default, role, only=only)
 
 
 @dataclass(frozen=True)
@@ -61,19 +70,68 @@ class DataConfig:
     standardize: Literal["standard", "none"] = option("standard", role="data")
 
 
+_ALPHA = {"dropout_kind": ("alpha", "feature_alpha")}
+_SCALED = tuple(
+    f"{name}_{shape}"
+    for name in ("lecun", "glorot", "he")
+    for shape in ("normal", "truncated", "uniform")
+)
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The network: `depth` hidden layers and an output layer."""
 
     name: str = choice("snn", "model")
-    depth: int = number(8, low=1, high=10_000, role="static")
+    depth: int = number(8, low=0, high=10_000, role="static")
     width: int = number(256, low=1, high=1_000_000, role="static")
-    form: Literal["rectangular", "conic"] = option("rectangular")
+    form: Literal["rectangular", "conic", "diavolo"] = option("rectangular")
     activation: str = choice("selu", "activation")
     init: str = choice("lecun_normal", "initializer")
+    norm: str = choice("none", "normalization")
     dropout_kind: str = choice("alpha", "dropout")
     dropout: float = number(0.05, low=0, below=1, off=0.0)
     input_dropout: float = number(0.0, low=0, below=1, off=0.0)
+    strict: bool = option(False, role="run")
+
+    # Numbers of the activation.
+    selu_alpha: float = number(ALPHA_01, above=0, off=ALPHA_01, only={"activation": ["selu"]})
+    selu_lambda: float = number(LAMBDA_01, above=0, off=LAMBDA_01, only={"activation": ["selu"]})
+    elu_alpha: float = number(1.0, above=0, only={"activation": ["elu"]})
+    leaky_slope: float = number(0.01, low=0, high=1, only={"activation": ["leaky_relu"]})
+    prelu_slope: float = number(0.25, low=-1, high=1, only={"activation": ["prelu"]})
+    prelu_shared: bool = option(False, only={"activation": ["prelu"]})
+    rrelu_low: float = number(1 / 8, low=0, high=1, only={"activation": ["rrelu"]})
+    rrelu_high: float = number(1 / 3, low=0, high=1, only={"activation": ["rrelu"]})
+    pieces: int = number(2, low=2, high=100, role="static", only={"activation": ["maxout"]})
+
+    # Of the initialiser.
+    init_fan: Literal["default", "fan_in", "fan_out", "fan_avg"] = option(
+        "default", only={"init": _SCALED}
+    )
+    init_corrected: bool = option(
+        True, only={"init": [name for name in _SCALED if name.endswith("_truncated")]}
+    )
+    init_gain: float = number(1.0, above=0, off=1.0)
+    init_value: float = number(0.0, only={"init": ["constant"]})
+    init_bias: float = number(0.0, off=0.0)
+
+    # Of the normalisation.
+    norm_placement: Literal["before", "after"] = option(
+        "before", only={"norm": ["batch", "layer", "rms"]}
+    )
+    norm_epsilon: float = number(1e-5, above=0, only={"norm": ["batch", "layer", "rms"]})
+    norm_momentum: float = number(0.9, low=0, below=1, only={"norm": ["batch"]})
+
+    # Of the fixed point that alpha dropout keeps.
+    dropout_mean: float = number(0.0, off=0.0, only=_ALPHA)
+    dropout_variance: float = number(1.0, above=0, off=1.0, only=_ALPHA)
+
+    # Of single models.
+    gate_bias: float = number(-2.0, only={"name": ["highway"]})
+    block_layers: Literal[2, 3] = option(2, only={"name": ["resnet"]})
+    bottleneck: float = number(0.5, above=0, high=1, role="static", only={"form": ["diavolo"]})
+    conv_dropout: float = number(0.0, low=0, below=1, off=0.0, only={"name": ["cnn"]})
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any, TypeAlias, get_args
@@ -10,7 +9,7 @@ from typing import Any, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from snnjax.config.fields import Leaf, annotations, own_leaves, subsections, values
+from snnjax.config.fields import Leaf, annotations, applies, own_leaves, subsections, values
 from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
 
 Member: TypeAlias = dict[str, NDArray[Any]]
@@ -61,7 +60,8 @@ def split(config: Config) -> tuple[Program, Member]:
 def fingerprint(config: Config) -> str:
     """Return 16 hexadecimal digits that identify a run: equal digits, same run.
 
-    Fields of the role `run` do not count, nor does the way a number was written.
+    Fields of the role `run` do not count, nor those that have no meaning beside the others, nor
+    does the way a number was written.
     """
     identity = {
         leaf.path: _canonical(leaf, value) for leaf, value in values(config) if leaf.role != "run"
@@ -82,12 +82,14 @@ def _is_in_member(leaf: Leaf, value: Any) -> bool:
 
 
 def _without_member(section: Any) -> Any:
+    """Return a section as programs see it: no numbers of members, nothing of how runs report."""
     schema: type = type(section)
-    hidden: Mapping[str, Any] = {
-        name: IN_MEMBER
-        for name, leaf in own_leaves(schema).items()
-        if _is_in_member(leaf, getattr(section, name))
-    }
+    hidden: dict[str, Any] = {}
+    for name, leaf in own_leaves(schema).items():
+        if leaf.role == "run":
+            hidden[name] = leaf.default
+        elif applies(leaf, section) and _is_in_member(leaf, getattr(section, name)):
+            hidden[name] = IN_MEMBER
     nested = {name: _without_member(getattr(section, name)) for name in subsections(schema)}
     return replace(section, **hidden, **nested)
 

@@ -75,3 +75,8 @@ def is_kept(
     """
     threshold = (jnp.asarray(rate, jnp.float32) * np.float32(2**32)).astype(jnp.uint32)
     return bits(key, shape, row_axis) >= threshold
+
+
+def uniform(key: jax.Array, shape: Sequence[int], row_axis: int = 0) -> jax.Array:
+    """Draw float32 numbers from [0, 1), multiples of 2**-24; shape and `row_axis` as of `bits`."""
+    return (bits(key, shape, row_axis) >> 8).astype(jnp.float32) * np.float32(2**-24)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from snnjax.config.errors import ConfigError
-from snnjax.config.fields import leaves
+from snnjax.config.errors import ConfigError, enumerate_names
+from snnjax.config.fields import leaves, own_leaves
 from snnjax.config.overrides import check_overrides
-from snnjax.config.schema import Config
+from snnjax.config.schema import Config, ModelConfig
 from snnjax.config.sources import ADDED_GROUPS, groups
 
 
@@ -55,6 +55,8 @@ def test_what_is_right_or_hydras_own_is_left_alone(argv: list[str]) -> None:
     assert check_overrides(argv) == argv
 
 
+MODELS = enumerate_names(groups()["model"])
+KEYS = enumerate_names([*own_leaves(ModelConfig)])
 TOP = "seed, data, model, optimizer, training, logging, sweep, experiment"
 
 
@@ -68,15 +70,14 @@ TOP = "seed, data, model, optimizer, training, logging, sweep, experiment"
         ("modle.depth=5", f"unknown key; allowed: {TOP}; did you mean model.depth?"),
         (
             "model.epochs=5",
-            "unknown key; allowed: name, depth, width, form, activation, init, dropout_kind, "
-            "dropout, input_dropout; did you mean training.epochs?",
+            f"unknown key; allowed: {KEYS}; did you mean training.epochs?",
         ),
         (
             "optimizer.learning_rat=0.1",
             "unknown key; allowed: name, learning_rate, momentum, nesterov, b1, b2, eps; "
             "did you mean optimizer.learning_rate?",
         ),
-        ("model=sn", "no such choice; allowed: msra, snn; did you mean snn?"),
+        ("model=sn", f"no such choice; allowed: {MODELS}; did you mean snn?"),
         (
             "optimizer.name=nadam",
             "is set by choosing the optimizer; allowed: momentum, nadam, sgd; "
@@ -84,21 +85,21 @@ TOP = "seed, data, model, optimizer, training, logging, sweep, experiment"
         ),
         (
             "model.name=msra",
-            "is set by choosing the model; allowed: msra, snn; did you mean model=msra?",
+            f"is set by choosing the model; allowed: {MODELS}; did you mean model=msra?",
         ),
         ("+model.depth=3", "exists already, to be set without a +; did you mean model.depth?"),
         ("+model=snn", "has a choice already, to be changed without a +; did you mean model=snn?"),
         ("quickstart", "not of the form key=value; did you mean experiment=quickstart?"),
         ("=3", "not of the form key=value"),
-        ("model=", "no such choice; allowed: msra, snn"),
-        ("model=${nope}", "no such choice; allowed: msra, snn"),
+        ("model=", f"no such choice; allowed: {MODELS}"),
+        ("model=${nope}", f"no such choice; allowed: {MODELS}"),
         ("optimizer={a:1,b:2}", "no such choice; allowed: momentum, nadam, sgd"),
         (
             "model=[snn,msra]",
             "one model at a time; -m with model=... and commas makes several runs; "
-            "allowed: msra, snn",
+            f"allowed: {MODELS}",
         ),
-        ("~model", "nothing can be deleted, its default would stand in; allowed: msra, snn"),
+        ("~model", f"nothing can be deleted, its default would stand in; allowed: {MODELS}"),
         ("~seed=0", "nothing can be deleted, its default would stand in; allowed: another value"),
     ],
 )

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from snnjax.config.errors import ConfigError
+from snnjax.config.errors import ConfigError, enumerate_names
 from snnjax.config.preflight import preflight
-from snnjax.config.sources import folder, register
+from snnjax.config.sources import folder, groups, register
+
+MODELS = enumerate_names(groups()["model"])
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +37,9 @@ def test_optimizer_key_of_another_optimizer_is_told_in_our_words() -> None:
 
 
 def test_every_swept_value_is_checked_and_told_once() -> None:
-    lines = refused("seed=0,-1", "model=snn,msra", "model.depth=1,0,0", multirun=True).splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["seed=-1", "model.depth=0"]
+    swept = ("seed=0,-1", "model=snn,msra", "model.depth=1,-1,-1")
+    lines = refused(*swept, multirun=True).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["seed=-1", "model.depth=-1"]
     assert refused("+sweep=quickstart", "training.epochs=0").count("\n") == 0
     assert refused("+sweep=quickstart", "seed=0,x").startswith("seed=x: wrong type")
 
@@ -72,8 +75,8 @@ def test_what_hydra_refuses_is_one_line(token: str, words: str) -> None:
 
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "mine.yaml").write_text("name: snn\ndepth: 0\n")
-    with pytest.raises(ConfigError, match=r"^model\.depth=0: out of range"):
+    (tmp_path / "model" / "mine.yaml").write_text("name: snn\ndepth: -1\n")
+    with pytest.raises(ConfigError, match=r"^model\.depth=-1: out of range"):
         preflight(["model=mine"], config_dir=str(tmp_path))
 
 
@@ -93,7 +96,7 @@ def test_a_sweep_over_nothing(value: str, multirun: bool) -> None:
 
 def test_a_sweep_over_no_group_and_one_of_a_sweep_file(tmp_path: Path) -> None:
     line = refused("model=glob(zz*)", multirun=True)
-    assert line == "model=glob(zz*): no value among them to run with; allowed: msra, snn"
+    assert line == f"model=glob(zz*): no value among them to run with; allowed: {MODELS}"
     (tmp_path / "sweep").mkdir()
     text = (
         "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params: {seed: range(0)}\n"
@@ -144,9 +147,9 @@ def test_a_file_without_its_first_line(tmp_path: Path) -> None:
 
 
 def test_another_primary_file_is_checked_too(tmp_path: Path) -> None:
-    text = "defaults:\n  - config\n  - _self_\nmodel:\n  depth: 0\n"
+    text = "defaults:\n  - config\n  - _self_\nmodel:\n  depth: -1\n"
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"^model\.depth=0: out of range"):
+    with pytest.raises(ConfigError, match=r"^model\.depth=-1: out of range"):
         preflight([], config_dir=str(tmp_path), config_name="mine")
     preflight(["model.depth=1"], config_dir=str(tmp_path), config_name="mine")
     with pytest.raises(ConfigError, match="Cannot find primary config 'nope'"):

@@ -9,11 +9,14 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from snnjax.config.errors import ConfigError
+from snnjax.config.errors import ConfigError, enumerate_names
 from snnjax.config.fields import TAG, Leaf, annotations, own_leaves, sections, tags
 from snnjax.config.schema import Config, NadamConfig, SgdConfig
 from snnjax.config.strict import convert, from_hydra
 from snnjax.config.values import names
+from snnjax.registry import ACTIVATIONS
+
+KNOWN = enumerate_names([*ACTIVATIONS])
 
 PROBES: tuple[Any, ...] = (
     True,
@@ -219,7 +222,7 @@ def test_union_is_chosen_by_name() -> None:
         ),
         (
             {"model": {"depth": 3.0}},
-            "model.depth=3.0: wrong type, a number; allowed: an integer >= 1 and <= 10000; "
+            "model.depth=3.0: wrong type, a number; allowed: an integer >= 0 and <= 10000; "
             "did you mean 3?",
         ),
         (
@@ -248,12 +251,12 @@ def test_union_is_chosen_by_name() -> None:
             "logging, sweep",
         ),
         (
-            {"model": {"activation": "tanh"}},
-            "model.activation=tanh: no such activation; allowed: identity, relu, selu",
+            {"model": {"activation": "tanhh"}},
+            f"model.activation=tanhh: no such activation; allowed: {KNOWN}; did you mean tanh?",
         ),
         (
             {"model": {"activation": 3}},
-            "model.activation=3: wrong type, an integer; allowed: identity, relu, selu",
+            f"model.activation=3: wrong type, an integer; allowed: {KNOWN}",
         ),
         (
             {"logging": {"wandb": {"project": 3}}},

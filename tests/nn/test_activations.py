@@ -5,23 +5,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from snnjax.nn.activations import ALPHA_01, LAMBDA_01, expm1_of_negative
+from snnjax.constants import ALPHA_01, LAMBDA_01
+from snnjax.nn.selu import expm1_of_negative
 from snnjax.registry import ACTIVATIONS, resolve
+
+FUNCTIONS = [name for name, place in ACTIVATIONS.items() if "activations:" in place]
 
 POINTS = np.concatenate([np.linspace(-6, 6, 241), [-1e-7, 1e-7, -90.0, 90.0]])
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_gradient_equals_differences_in_float64(name):
     activation = resolve("activation", name)
     with jax.enable_x64(True):
-        x = jnp.asarray(POINTS[np.abs(POINTS) > 1e-3])
+        kinks = np.minimum(np.abs(POINTS), np.abs(np.abs(POINTS) - 1))
+        x = jnp.asarray(POINTS[kinks > 1e-3])
         gradient = jax.vmap(jax.grad(activation))(x)
         differences = (activation(x + 1e-6) - activation(x - 1e-6)) / 2e-6
         np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_shape_and_dtype_are_kept_and_everything_is_finite(name, dtype):
     activation = resolve("activation", name)
@@ -30,7 +34,10 @@ def test_shape_and_dtype_are_kept_and_everything_is_finite(name, dtype):
     assert (y.shape, y.dtype) == (x.shape, x.dtype)
     assert jnp.isfinite(y).all()
     assert jnp.isfinite(pull(jnp.ones_like(y))[0]).all()
-    np.testing.assert_array_equal(y, jax.jit(activation)(x))
+    # Fused operations round to bfloat16 less often.
+    close = {"rtol": 1e-6} if dtype == jnp.float32 else {"rtol": 5e-2, "atol": 1e-6}
+    compiled = np.asarray(jax.jit(activation)(x), np.float32)
+    np.testing.assert_allclose(np.asarray(y, np.float32), compiled, **close)
 
 
 @pytest.mark.parametrize(("name", "theirs"), [("selu", "selu"), ("relu", "relu")])

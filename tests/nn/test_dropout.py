@@ -5,9 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from snnjax.config.schema import ModelConfig
+from snnjax.constants import ALPHA_PRIME
 from snnjax.nn import noise
-from snnjax.nn.activations import relu, selu
-from snnjax.nn.dropout import ALPHA_PRIME, alpha_dropout, drop_activated, ordinary_dropout
+from snnjax.nn.dropout import Dropout, alpha_dropout, ordinary_dropout
+from snnjax.nn.units import make_unit
+from snnjax.registry import resolve
 
 ROWS, COLUMNS = 1000, 1000
 
@@ -94,23 +97,28 @@ def test_alpha_dropout_and_its_gradient_equal_pytorch_given_its_mask(rate):
     np.testing.assert_allclose(pull(upstream)[0], np.where(own_kept, a * upstream, 0), atol=1e-6)
 
 
-@pytest.mark.parametrize("dropout", [alpha_dropout, ordinary_dropout])
-@pytest.mark.parametrize("activation", [selu, relu, jnp.tanh])
+@pytest.mark.parametrize("kind", ["alpha", "ordinary"])
+@pytest.mark.parametrize("activation", ["selu", "relu", "tanh"])
 @pytest.mark.parametrize("rate", [0.0, 0.05, 0.5])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_drop_activated_is_the_composition_and_so_is_its_gradient(activation, dropout, rate, axis):
+def test_dropout_after_a_unit_is_the_composition_and_so_is_its_gradient(
+    activation, kind, rate, axis
+):
     """In all three arguments that have one, against float64; saturated units are among them."""
     rng = np.random.default_rng(1)
     x = np.concatenate([2 * rng.normal(size=(64, 32)), np.full((2, 32), -30.0)]).astype(np.float32)
     upstream = rng.normal(size=x.shape).astype(np.float32)
+    config = ModelConfig(activation=activation, dropout_kind=kind)
+    function, dropout = resolve("activation", activation), resolve("dropout", kind)
 
     def composition(x, rate):
-        return dropout(activation(x), rate, key_of(3))
+        return dropout(function(x), rate, key_of(3))
 
     def ours(x, rate):
-        if axis == 1:
-            return drop_activated(activation, dropout, x, rate, key_of(3))
-        return drop_activated(activation, dropout, x.T, rate, key_of(3), axis=0).T
+        value = {**vars(config), "dropout": rate}.get
+        unit = make_unit(value, 32)
+        result = Dropout(value, "dropout").after(unit, x if axis else x.T, key_of(3), axis)
+        return result if axis else result.T
 
     value, pull = jax.vjp(jax.jit(ours), jnp.asarray(x), jnp.float32(rate))
     with jax.enable_x64(True):

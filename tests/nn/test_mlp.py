@@ -9,15 +9,16 @@ import pytest
 
 from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
-from snnjax.nn.mlp import MLP, Randomness, hidden_widths
+from snnjax.nn.mlp import MLP, hidden_widths
+from snnjax.nn.randomness import Randomness
 
 
 def build(features=20, outputs=5, seed=0, **keywords) -> MLP:
     return MLP(ModelConfig(**keywords), features, outputs, jax.random.key(seed))
 
 
-def randomness(dropout=0.0, input_dropout=0.0, step=0) -> Randomness:
-    return Randomness(noise.fold(noise.make_key(np.uint32(0)), step), dropout, input_dropout)
+def randomness(step=0) -> Randomness:
+    return Randomness(noise.fold(noise.make_key(np.uint32(0)), step))
 
 
 @pytest.mark.parametrize(
@@ -41,36 +42,40 @@ def test_conic_widths_are_geometric_from_the_first_layer_to_the_output(
 def test_layers_have_the_widths_of_the_form(form):
     model = build(depth=4, width=32, form=form)
     widths = (20, *hidden_widths(ModelConfig(depth=4, width=32, form=form), 5), 5)
-    layers = [*model.hidden, model.output]
+    layers = [*(hidden.linear for hidden in model.hidden), model.output]
     assert [layer.kernel.shape for layer in layers] == list(pairwise(widths))
     assert all(not layer.bias[...].any() for layer in layers)
     assert model(jnp.ones((7, 20))).shape == (7, 5)
 
 
 def test_evaluation_has_no_randomness_and_rate_0_changes_nothing():
-    model, x = build(depth=3, width=16), jax.random.normal(jax.random.key(1), (9, 20))
-    np.testing.assert_array_equal(model(x), model(x, randomness(0.0, 0.0)))
-    np.testing.assert_allclose(model(x), model(x, randomness(jnp.float32(0))), rtol=1e-6)
+    x = jax.random.normal(jax.random.key(1), (9, 20))
+    model = build(depth=3, width=16, dropout=0.0)
+    np.testing.assert_array_equal(model(x), model(x, randomness()))
+    traced = {**vars(ModelConfig(dropout=0.3)), "dropout": jnp.float32(0)}.get
+    model = MLP(ModelConfig(depth=3, width=16), 20, 5, jax.random.key(0), traced)
+    np.testing.assert_allclose(model(x), model(x, randomness()), rtol=1e-6)
 
 
 @pytest.mark.parametrize("rates", [{"dropout": 0.3}, {"input_dropout": 0.3}])
 def test_dropout_differs_between_steps_and_repeats_within_one(rates):
-    model, x = build(depth=3, width=16), jax.random.normal(jax.random.key(1), (9, 20))
-    first = model(x, randomness(**rates, step=1))
-    np.testing.assert_array_equal(first, model(x, randomness(**rates, step=1)))
-    assert not np.array_equal(first, model(x, randomness(**rates, step=2)))
+    model = build(depth=3, width=16, **{"dropout": 0.0} | rates)
+    x = jax.random.normal(jax.random.key(1), (9, 20))
+    first = model(x, randomness(step=1))
+    np.testing.assert_array_equal(first, model(x, randomness(step=1)))
+    assert not np.array_equal(first, model(x, randomness(step=2)))
 
 
 @pytest.mark.parametrize("kind", ["alpha", "ordinary"])
 def test_the_forward_pass_is_its_definition(kind):
     """Each layer's masks from its own stream, input dropout at its own rate, in float64."""
-    model = build(depth=4, width=24, dropout_kind=kind)
+    model = build(depth=4, width=24, dropout_kind=kind, dropout=0.3, input_dropout=0.1)
     x = np.asarray(jax.random.normal(jax.random.key(1), (50, 20)))
-    draws = randomness(dropout=0.3, input_dropout=0.1, step=7)
+    draws = randomness(step=7)
     expected = x.astype(np.float64)
     for layer, linear in enumerate([None, *model.hidden]):
         if linear is not None:
-            expected = expected @ np.asarray(linear.kernel[...], np.float64)
+            expected = expected @ np.asarray(linear.linear.kernel[...], np.float64)
             expected = 1.0507009873554805 * np.where(
                 expected > 0, expected, 1.6732632423543772 * np.expm1(np.minimum(expected, 0))
             )
@@ -93,12 +98,10 @@ def test_32_selu_layers_keep_mean_and_variance(dropout, seed):
 
     One network's moments wander by the randomness of its weights, about 1/sqrt(width).
     """
-    model = build(features=256, outputs=2, depth=32, width=256, seed=seed)
+    model = build(features=256, outputs=2, depth=32, width=256, seed=seed, dropout=dropout)
     x = jax.random.normal(jax.random.key(100 + seed), (2000, 256))
-    draws = randomness(dropout)
-    for layer, linear in enumerate(model.hidden, start=1):
-        x = model.activation(linear(x))
-        x = model.dropout(x, dropout, noise.fold(draws.key, layer)) if dropout else x
+    for layer, hidden in enumerate(model.hidden, start=1):
+        x = hidden(x, randomness())
         assert abs(float(x.mean())) < 0.1, layer
         assert 0.8 < float(x.var()) < 1.5, layer
 
@@ -107,8 +110,8 @@ def test_the_same_depth_with_small_weights_loses_its_signal():
     """The counterexample: half the variance, and 32 layers leave next to nothing."""
     model = build(features=256, depth=32, width=256)
     x = jax.random.normal(jax.random.key(1), (500, 256))
-    for linear in model.hidden:
-        x = model.activation(x @ (linear.kernel[...] * 0.5**0.5))
+    for hidden in model.hidden:
+        x = hidden.unit(x @ (hidden.linear.kernel[...] * 0.5**0.5))
     assert float(x.var()) < 0.01
 
 

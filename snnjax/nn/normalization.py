@@ -1,0 +1,108 @@
+"""Normalisation of a layer's units: over the batch, over the units of a row, or not at all.
+
+Every kind is built from `(value, width, used)` and called with (rows, width), the features along
+`axis`, and in training the mask of the valid rows. Learned scale and shift begin at 1 and 0.
+"""
+
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from snnjax.nn.numbers import Value, keep, read
+from snnjax.nn.padding import Size, clear
+
+
+class Norm(Protocol):
+    """A normalisation of one layer."""
+
+    def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
+        """Normalise (rows, width), with `axis` 0 transposed."""
+        ...
+
+
+class NoNorm(nnx.Module):
+    """No normalisation."""
+
+    def __init__(self, value: Value, width: int, used: Size) -> None:
+        pass
+
+    def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
+        """Return `x`."""
+        return x
+
+
+class WeightNorm(NoNorm):
+    """Weight normalisation: lengths of weights learned apart (Salimans & Kingma 2016), in `linear`.
+
+    What passes through is left alone: the layer's weights are what is normalised.
+    """
+
+
+class BatchNorm(nnx.Module):
+    """Batch normalisation: each unit over the rows of a batch (Ioffe & Szegedy 2015, Alg. 1).
+
+    In training by the batch's mean and biased variance; the running moments, in which the
+    variance is unbiased, keep a share `norm_momentum` of what they were. In evaluation by these.
+    """
+
+    def __init__(self, value: Value, width: int, used: Size) -> None:
+        self.scale, self.shift = nnx.Param(jnp.ones(width)), nnx.Param(jnp.zeros(width))
+        self.mean, self.variance = nnx.BatchStat(jnp.zeros(width)), nnx.BatchStat(jnp.ones(width))
+        self.momentum, self.epsilon = keep(value("norm_momentum")), keep(value("norm_epsilon"))
+
+    def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
+        """Normalise by the valid rows of `mask`, without one by the running moments."""
+        if mask is None:
+            mean, variance = self.mean[...], self.variance[...]
+        else:
+            mean, variance = moments_of_rows(x, axis, mask)
+            count = mask.sum().astype(jnp.float32)
+            momentum = read(self.momentum)
+            unbiased = variance * count / jnp.maximum(count - 1, 1)
+            self.mean[...] = momentum * self.mean[...] + (1 - momentum) * mean
+            self.variance[...] = momentum * self.variance[...] + (1 - momentum) * unbiased
+        scale = self.scale[...] * jax.lax.rsqrt(variance + read(self.epsilon))
+        shift = self.shift[...] - mean * scale
+        return x * jnp.expand_dims(scale, 1 - axis) + jnp.expand_dims(shift, 1 - axis)
+
+
+class LayerNorm(nnx.Module):
+    """Layer normalisation: each row over the units of the layer (Ba et al. 2016, Eqs. 3, 4)."""
+
+    def __init__(self, value: Value, width: int, used: Size) -> None:
+        self.scale, self.shift = nnx.Param(jnp.ones(width)), nnx.Param(jnp.zeros(width))
+        self.used, self.epsilon = keep(used), keep(value("norm_epsilon"))
+
+    def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
+        """Normalise each row by its own mean and biased variance."""
+        used = read(self.used)
+        mean = clear(x, used, axis).sum(axis, keepdims=True) / used
+        centred = clear(x - mean, used, axis)
+        variance = (centred**2).sum(axis, keepdims=True) / used
+        scale, shift = (jnp.expand_dims(p[...], 1 - axis) for p in (self.scale, self.shift))
+        return centred * jax.lax.rsqrt(variance + read(self.epsilon)) * scale + shift
+
+
+class RMSNorm(nnx.Module):
+    """Root-mean-square normalisation: each row, not centred (Zhang & Sennrich 2019)."""
+
+    def __init__(self, value: Value, width: int, used: Size) -> None:
+        self.scale = nnx.Param(jnp.ones(width))
+        self.used, self.epsilon = keep(used), keep(value("norm_epsilon"))
+
+    def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
+        """Divide each row by its root mean square."""
+        used = read(self.used)
+        square = (clear(x, used, axis) ** 2).sum(axis, keepdims=True) / used
+        scale = jnp.expand_dims(self.scale[...], 1 - axis)
+        return x * jax.lax.rsqrt(square + read(self.epsilon)) * scale
+
+
+def moments_of_rows(x: jax.Array, axis: int, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return mean and biased variance of every unit over the valid rows."""
+    count, valid = mask.sum(), jnp.expand_dims(mask, axis)
+    mean = jnp.where(valid, x, 0).sum(1 - axis) / count
+    centred = jnp.where(valid, x - jnp.expand_dims(mean, 1 - axis), 0)
+    return mean, (centred**2).sum(1 - axis) / count
