@@ -90,7 +90,7 @@ def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
     )
     problem = layout.problem
     programs = prepare(program, problem, problem, Strategy(), seats, layout.table)
-    carried = {"state": programs.start(seats), "epoch": 0}
+    carried = {"state": programs.start(seats, layout.table), "epoch": 0}
 
     def train(epochs: int) -> None:
         end = carried["epoch"] + epochs
