@@ -63,9 +63,7 @@ class ModelSummary:
         return sum(row.flops for row in self.rows)
 
 
-def summarize_model(
-    model: ModelConfig, features: int, outputs: int, start: Moments
-) -> ModelSummary:
+def summarize_model(model: ModelConfig, ends: Ends, start: Moments = STANDARD) -> ModelSummary:
     """Summarise the network of a configuration.
 
     Args:
@@ -83,9 +81,7 @@ def summarize_model(
     rows, other = _rows(leaves, list(_convolutions(program.jaxpr)))
     moments = None
     if is_perceptron(model):
-        moments = predict(
-            model, layer_weights(model, Ends(features, outputs)), start, training=False
-        )
+        moments = predict(model, layer_weights(model, ends), start, training=False)
     return ModelSummary(rows, other, moments)
 
 

@@ -53,7 +53,7 @@ def depends_on_width(model: ModelConfig) -> bool:
     """Tell whether omega and tau are other numbers in layers of other widths."""
     family = model.init.partition("_")[0]
     if family not in _FANS:
-        return model.init in ("normal", "orthogonal", "constant")
+        return model.init in ("normal", "orthogonal", "lsuv", "constant")
     fan = _FANS[family] if model.init_fan == "default" else model.init_fan
     return fan != "fan_in"
 
