@@ -65,7 +65,7 @@ class Guard:
         model = config.model
         inputs = None if data is None else self._look_at(config, data)
         are_usual = inputs is None or inputs.are_standard or model.activation != "selu"
-        if not model.depth or (are_usual and not is_unusual(model)):
+        if are_usual and not is_unusual(model):
             return ""
         line = warning(model, inputs)
         if line and model.strict:

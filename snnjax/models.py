@@ -98,6 +98,21 @@ def _first_comment(text: str) -> str:
     return _SENTENCE.split(comment)[0]
 
 
+def configured(overrides: Sequence[str]) -> Config:
+    """Return the one configuration that overrides describe.
+
+    Raises:
+        ConfigError: They describe none, or several.
+    """
+    from snnjax.config.preflight import preflight
+
+    given = check_overrides(overrides)
+    register()
+    if (composed := preflight(given)) is None:
+        raise ConfigError(f"{' '.join(overrides)}: a sweep of several networks; name one of them")
+    return from_hydra(composed)
+
+
 def _summary_lines(overrides: Sequence[str]) -> list[str]:
     """Return the table of the network that overrides describe.
 
@@ -105,14 +120,7 @@ def _summary_lines(overrides: Sequence[str]) -> list[str]:
         ConfigError: They are no valid configuration.
         DataError: Its data cannot be read, which say how many inputs and outputs there are.
     """
-    from snnjax.config.preflight import preflight
-
-    argv = check_overrides(overrides)
-    register()
-    composed = preflight(argv)
-    if composed is None:
-        raise ConfigError("a sweep describes several networks; name one of them")
-    config = from_hydra(composed)
+    config = configured(overrides)
     from snnjax.data.load import load
     from snnjax.fit import check
     from snnjax.guard import Guard, inputs_of, tell

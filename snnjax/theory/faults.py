@@ -127,9 +127,10 @@ def _variance_law(weights: Sequence[Weights]) -> str:
 def _mended_weights(model: ModelConfig) -> str:
     """Return the changes that bring the variance of the weights to 1/fan_in."""
     changes = []
-    if not model.init.startswith("lecun_"):
-        changes.append("model.init=lecun_normal")
-    elif not model.init_corrected:
+    family, _, shape = model.init.partition("_")
+    if family != "lecun":
+        changes.append(f"model.init=lecun_{shape or 'normal'}")
+    if not model.init_corrected:
         changes.append("model.init_corrected=true")
     if model.init_fan not in ("default", "fan_in"):
         changes.append("model.init_fan=fan_in")

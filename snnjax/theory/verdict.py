@@ -21,6 +21,8 @@ def verdict(model: ModelConfig, ends: tuple[int, int] | None, start: Moments = S
             does not depend on them is judged.
         start: Moments of the inputs, (0, 1) if they are near it.
     """
+    if not model.depth:
+        return ""
     weights = _weights(model, ends)
     aim = settled(model, weights) if model.activation == "selu" else None
     parts = []

@@ -147,7 +147,7 @@ NETWORKS = {
     "selu, glorot": {"init": "glorot_normal", "dropout": 0.0, "input_dropout": 0.3},
     "relu, he": {"activation": "relu", "init": "he_normal", "dropout": 0.0},
     "relu, alpha": {"activation": "relu", "init": "he_normal", "dropout": 0.2},
-    "tanh, orthogonal": {"activation": "tanh", "init": "orthogonal", "dropout": 0.0},
+    "tanh, glorot": {"activation": "tanh", "init": "glorot_uniform", "dropout": 0.0},
     "sigmoid, normal": {"activation": "sigmoid", "init": "normal", "dropout": 0.0},
     "gelu, layer after": {
         "activation": "gelu", "norm": "layer", "norm_placement": "after", "dropout": 0.0
@@ -164,7 +164,6 @@ STARTS = [(name, Moments(0.0, 1.0)) for name in NETWORKS]
 def measured(model: ModelConfig, start: Moments) -> np.ndarray:
     """Return mean and mean square after each layer, (seeds, layers, 2)."""
 
-    @jax.jit
     def one(seed):
         key = jax.random.key(seed)
         net = MLP(model, FEATURES, 5, key)
