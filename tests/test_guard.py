@@ -1,6 +1,5 @@
 """The guard: what it warns of, what it leaves alone, how often it speaks, what strict refuses."""
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -15,13 +14,14 @@ from conftest import QUIET, make_dataset
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from snnjax import app, experiment, guard
+from snnjax import app, experiment, guard, sweep
 from snnjax.config.errors import ConfigError
-from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
+from snnjax.config.schema import Config, DataConfig, ModelConfig
 from snnjax.config.sources import folder, groups, register
 from snnjax.config.strict import from_hydra
 from snnjax.data.catalog import uci_table
 from snnjax.data.load import load
+from snnjax.experiment import Run, RunResult
 from snnjax.guard import Guard, Inputs, warning
 from snnjax.theory.network import Ends, layer_weights, predict
 
@@ -252,18 +252,38 @@ def test_a_line_is_told_once_on_stderr(capsys: pytest.CaptureFixture[str]) -> No
     assert captured.err == "snnjax: model: a\nsnnjax: model: b\n"
 
 
-def test_a_run_warns_and_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
+    """Collect the configurations that would be trained, instead of training them."""
+    found: list[Config] = []
+
+    def take(runs: list[Run], *_: Any, **__: Any) -> list[RunResult]:
+        found.extend(run.config for run in runs)
+        return [RunResult("done", 0.5)] * len(runs)
+
+    monkeypatch.setattr(experiment, "run_population", take)
+    monkeypatch.setattr(sweep, "run_population", take)
+    return found
+
+
+def test_a_run_is_warned_of_once_and_trained(
+    trained: list[Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = Config(
-        data=DataConfig(name="sklearn_wine"),
-        model=ModelConfig(depth=2, width=8, init="he_normal"),
-        training=TrainingConfig(epochs=1),
-        logging=QUIET,
+        data=DataConfig(name="sklearn_wine"), model=replace(SNN, init="he_normal"), logging=QUIET
     )
-    assert experiment.run(config, tmp_path / "a").status == "done"
+    for name in ("a", "b"):
+        assert experiment.run(config, tmp_path / name).status == "done"
+    assert trained == [config] * 2
     assert capsys.readouterr().err.count("snnjax: model: selu with he_normal weights") == 1
-    strict = replace(config, model=replace(config.model, strict=True))
+
+
+def test_strict_refuses_a_run(trained: list[Config], tmp_path: Path) -> None:
+    model = replace(SNN, init="he_normal", strict=True)
+    config = Config(data=DataConfig(name="sklearn_wine"), model=model, logging=QUIET)
     with pytest.raises(ConfigError, match=r"he_normal.*refused by model.strict=true"):
-        experiment.run(strict, tmp_path / "b")
+        experiment.run(config, tmp_path / "b")
+    assert not trained
     assert not (tmp_path / "b").exists()
 
 
@@ -284,19 +304,47 @@ def test_strict_refuses_raw_inputs_once_they_are_known(
     assert capsys.readouterr().err.startswith("snnjax: error: model: selu with inputs of mean")
 
 
-def test_a_sweep_warns_once_and_strict_refuses_it_whole(
-    call: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+SWEPT = ("-m", "model.init=he_normal,lecun_normal", "seed=0,1", "hydra.sweep.dir=out")
+
+
+@pytest.mark.parametrize("launcher", ["population", "basic"])
+def test_a_sweep_is_warned_of_once(
+    call: Callable[..., int],
+    trained: list[Config],
+    capsys: pytest.CaptureFixture[str],
+    launcher: str,
 ) -> None:
-    swept = ("-m", "model.init=he_normal,lecun_normal", "seed=0,1", "hydra.sweep.dir=out")
-    assert call(*swept, "model.strict=true") == 2
+    for _ in range(2):  # each command speaks for itself
+        call(*SWEPT, f"hydra/launcher={launcher}")
+        assert capsys.readouterr().err.count("selu with he_normal") == 1
+    assert len(trained) == 8
+
+
+def test_strict_refuses_a_sweep_whole(
+    call: Callable[..., int],
+    trained: list[Config],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    assert call(*SWEPT, "model.strict=true") == 2
+    assert not trained
     assert not list(tmp_path.glob("out/[0-9]*"))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert lines[0].endswith("(refused by model.strict=true)  (2 of 4 runs)")
-    assert call(*swept, "model.strict=true", "sweep.skip_invalid=true") == 2
-    assert len(list(tmp_path.glob("out/*/result.json"))) == 2
-    capsys.readouterr()
-    assert call(*swept) == 0
-    assert capsys.readouterr().err.count("selu with he_normal") == 1
-    kept = [json.loads(path.read_text())["status"] for path in tmp_path.glob("out/*/result.json")]
-    assert kept == ["done"] * 4
+
+
+def test_a_sweep_may_leave_out_what_strict_refuses(
+    call: Callable[..., int], trained: list[Config], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(*SWEPT, "model.strict=true", "sweep.skip_invalid=true")
+    assert [config.model.init for config in trained] == ["lecun_normal"] * 2
+    assert capsys.readouterr().err.count("refused by model.strict=true") == 1
+
+
+def test_strict_refuses_the_data_sets_of_a_sweep_that_are_raw(
+    call: Callable[..., int], trained: list[Config], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("-m", "data.standardize=standard,none", "model.strict=true", "seed=0,1")
+    assert [config.data.standardize for config in trained] == ["standard"] * 2
+    assert capsys.readouterr().err.count("selu with inputs of mean") == 1

@@ -156,7 +156,7 @@ def test_a_network_of_ones_own_with_convolutions(
     assert code == 0
     assert table(text) == {
         "inputs": ["0", "1"],
-        "z_first": ["3 x 3 x 1 x 4", "40", str(64 * 2 * 36)],
+        "z_first": ["3 x 3 x 1 x 4", "40", f"{64 * 2 * 36:,}"],
         "a_second": ["3 x 3 x 4 x 4", "148", f"{16 * 2 * 144:,}"],
         "b_second": ["3 x 3 x 4 x 4", "148", f"{4 * 2 * 144:,}"],
         "output": ["16 x 10", "170", "320"],

@@ -146,7 +146,6 @@ NETWORKS = {
     "selu, he, ordinary": {"init": "he_uniform", "dropout_kind": "ordinary", "dropout": 0.2},
     "selu, glorot": {"init": "glorot_normal", "dropout": 0.0, "input_dropout": 0.3},
     "relu, he": {"activation": "relu", "init": "he_normal", "dropout": 0.0},
-    "relu, alpha": {"activation": "relu", "init": "he_normal", "dropout": 0.2},
     "tanh, glorot": {"activation": "tanh", "init": "glorot_uniform", "dropout": 0.0},
     "sigmoid, normal": {"activation": "sigmoid", "init": "normal", "dropout": 0.0},
     "gelu, layer after": {
@@ -156,7 +155,7 @@ NETWORKS = {
     "selu, rms": {"init": "he_normal", "norm": "rms", "dropout": 0.0, "init_bias": 0.3},
     "maxout": {"activation": "maxout", "pieces": 3, "dropout": 0.0},
 }  # fmt: skip
-WIDTH, ROWS, FEATURES, SEEDS = 300, 100, 150, 5
+WIDTH, ROWS, FEATURES, SEEDS = 300, 100, 150, 4
 RAW = ("snn", "relu, he", "selu, glorot", "selu, batch")
 STARTS = [(name, Moments(0.0, 1.0)) for name in NETWORKS]
 
