@@ -128,13 +128,13 @@ def _rows(
 
 
 def _nearest(path: Path, homes: Mapping[Path, int]) -> Path | None:
-    """Return the matrix of weights of the same layer; None if there is none."""
+    """Return the matrix of weights of the same layer, not of one inside it; None if none is."""
 
     def shared(home: Path) -> int:
         pairs = zip(path, home, strict=False)
         return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(path), len(home)))
 
-    best = max(homes, key=shared, default=None)
+    best = max(homes, key=lambda home: (shared(home), -len(home)), default=None)
     return best if best is not None and shared(best) else None
 
 

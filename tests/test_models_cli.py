@@ -15,7 +15,7 @@ from snnjax import app, models
 from snnjax.config.schema import ModelConfig
 from snnjax.config.sources import groups
 from snnjax.config.split import split
-from snnjax.model_summary import summarize_model
+from snnjax.model_summary import _nearest, summarize_model
 from snnjax.registry import KINDS
 from snnjax.shapes import Problem
 from snnjax.step import parameter_count
@@ -130,6 +130,15 @@ def test_rows_of_a_perceptron() -> None:
     assert [row.parameters for row in summary.rows] == [7 * 30 + 90, *[inner] * 10, 93]
     assert [row.flops for row in summary.rows] == [420, *[1800] * 10, 180]
     assert summary.other == 0
+
+
+def test_parameters_go_with_the_weights_of_their_own_layer() -> None:
+    """A norm beside the last matrix of a block is not that of the matrix inside the block."""
+    inner, outer = ("block", "inner", "linear", "kernel"), ("block", "linear", "kernel")
+    homes = {inner: 0, outer: 0}
+    assert _nearest(("block", "norm", "scale"), homes) == outer
+    assert _nearest(("block", "inner", "linear", "bias"), homes) == inner
+    assert _nearest(("elsewhere", "scale"), homes) is None
 
 
 def test_moments_are_those_of_the_map_without_dropout() -> None:
