@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from snnjax import interruption
+from snnjax import guard, interruption
 from snnjax.config.overrides import check_overrides
 from snnjax.config.strict import from_hydra
 from snnjax.endings import (
@@ -34,16 +34,15 @@ def main() -> int:
         0 when every run is done, 1 when one failed, 2 for a configuration or data that cannot be
         used, 3 when training diverged, 130 when interrupted.
     """
+    return told(_train)
+
+
+def told(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code; what goes wrong is told in one line each."""
     SESSION.begin(debugging=os.environ.get(_FULL_ERROR) == "1")
+    guard.forget()
     try:
-        argv = check_overrides(sys.argv[1:])
-        with interruption.heard(), _hydra_raising():
-            try:
-                _launch(argv)
-            except Exception:
-                interruption.check()  # an import that Ctrl-C ends fails with an error of its own
-                raise
-        return _account()
+        return command()
     except KeyboardInterrupt:
         return complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
@@ -54,6 +53,17 @@ def main() -> int:
             raise
         complain_once([error])
         return explain(error)[1]
+
+
+def _train() -> int:
+    argv = check_overrides(sys.argv[1:])
+    with interruption.heard(), _hydra_raising():
+        try:
+            _launch(argv)
+        except Exception:
+            interruption.check()  # an import that Ctrl-C ends fails with an error of its own
+            raise
+    return _account()
 
 
 def run_job(cfg: Any) -> float:
@@ -111,18 +121,23 @@ def _launch(argv: list[str]) -> None:
     if not (asks or given.config_path):
         alone = preflight(given.overrides, given.multirun, given.config_dir, given.config_name)
         if alone is not None:
-            _check_folder(alone)
+            _check_run(alone)
     sys.argv[1:] = argv
     hydra.main(str(folder("conf")), PRIMARY, VERSION_BASE)(run_job)()
 
 
-def _check_folder(composed: Any) -> None:
-    """Refuse the folder of a single run that holds another one, before Hydra writes into it."""
+def _check_run(composed: Any) -> None:
+    """Refuse what `model.strict` does not allow, and the folder of another run.
+
+    Before Hydra writes into the folder of this one.
+    """
+    config = from_hydra(composed)
+    guard.refuse(config)
     folder = Path(str(composed.hydra.run.dir))
     if folder.exists():
         from snnjax.recorder import read_result
 
-        read_result(from_hydra(composed), folder)
+        read_result(config, folder)
 
 
 def _account() -> int:

@@ -14,6 +14,7 @@ from snnjax.config.split import split
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.data.load import load
 from snnjax.fit import check_data, check_names
+from snnjax.guard import Guard, tell
 from snnjax.ledger import Ledger
 from snnjax.recorder import Recorder, read_result
 from snnjax.sinks import say
@@ -60,7 +61,8 @@ def run(config: Config, folder: Path) -> RunResult:
         folder: Its run folder, which may exist.
 
     Raises:
-        ConfigError: The configuration does not fit the data, or the folder holds another run.
+        ConfigError: The configuration does not fit the data, `model.strict` does not allow it, or
+            the folder holds another run.
         DataError: The data cannot be read.
         OSError: The folder cannot be written.
     """
@@ -70,6 +72,7 @@ def run(config: Config, folder: Path) -> RunResult:
         return earlier
     data = load(config.data)
     check_data(config, data)
+    tell(Guard().judge(config, data))
     # JAX is imported only now that hardly anything can be wrong, but before wandb's thread runs:
     # two threads importing NumPy's extensions at once can break both.
     from snnjax.arrays import lay_out

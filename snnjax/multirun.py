@@ -10,6 +10,7 @@ from snnjax.config.errors import ConfigError
 from snnjax.config.strict import from_hydra
 from snnjax.endings import complain_once, explain, holds_result, settle
 from snnjax.file_names import ERROR_FILE
+from snnjax.guard import refuse
 from snnjax.sinks.base import say, warn
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def _admit(jobs: Sequence[Job]) -> tuple[dict[int, "Run"], dict[int, Exception]]
         try:
             run = Run(from_hydra(job.config), job.folder)
             earlier_result(run)
+            refuse(run.config)
             runs[number] = run
         except ConfigError as error:
             refused[number] = error

@@ -15,6 +15,7 @@ from snnjax.data.dataset import Dataset
 from snnjax.data.load import load_all
 from snnjax.experiment import Means, Run, Together
 from snnjax.fit import check
+from snnjax.guard import Guard
 from snnjax.shapes import column_class, problem_of, row_class, with_rows_of
 from snnjax.step import can_pad, parameter_count
 from snnjax.strategy import (
@@ -54,11 +55,16 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, longest first, so many populations at once, and what cannot be done."""
+    """What is to be done, longest first, so many populations at once, and what cannot be done.
+
+    Attributes:
+        warnings: What the guard says of those that are still to be trained, each line once.
+    """
 
     populations: list[Planned]
     workers: int
     failed: Mapping[int, Exception]
+    warnings: Collection[str] = ()
 
 
 def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
@@ -78,13 +84,17 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
     failed: dict[int, Exception] = {}
     groups: dict[tuple[Hashable, ...], list[int]] = {}
     shared: dict[Hashable, dict[DataConfig, Dataset]] = {}
+    guard, missing, warnings = Guard(), set(left), dict[str, None]()
     for number, run in enumerate(runs):
         try:
             own = _checked(run, data[run.config.data])
+            warning = guard.judge(run.config, own)
         except Exception as error:
             interruption.check()  # Ctrl-C can end an import with an error of its own
             failed[number] = error
             continue
+        if warning and number in missing:
+            warnings[warning] = None
         program, member = split(run.config)
         pads = can_pad(program)
         columns = pads, column_class(own, can_pad=pads)
@@ -95,10 +105,10 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
         identity = (program, frozenset(member), columns, shares, row_class(own))
         groups.setdefault(identity, []).append(number)
     layouts = {columns: _SharedLayout(sets) for columns, sets in shared.items()}
-    missing = set(left)
     parts = [_Group(kind, numbers, runs, layouts[kind[2]]) for kind, numbers in groups.items()]
     populations = _divided(parts, missing, members, turns(workers), means.lanes)
-    return Plan(populations, workers, {n: error for n, error in failed.items() if n in missing})
+    failed = {n: error for n, error in failed.items() if n in missing}
+    return Plan(populations, workers, failed, warnings)
 
 
 class _SharedLayout:

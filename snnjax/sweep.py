@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from snnjax import interruption
 from snnjax.experiment import Means, Run, RunResult, earlier_result, run_population
+from snnjax.guard import tell
 from snnjax.recorder import is_in_use
 from snnjax.sinks import say
 from snnjax.sinks.sweep_progress import PopulationProgress, SweepProgress, open_sweep_progress
@@ -112,6 +113,8 @@ def _train_what_is_left(
 
     planned = plan(runs, [n for n in range(len(runs)) if n not in ended], means)
     ended |= planned.failed
+    for line in planned.warnings:
+        tell(line)
     account["workers"] = planned.workers
     if not (numbers := [n for population in planned.populations for n in population.numbers]):
         return

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 
 # From the top down: a module may import from its own folder and from lower layers.
 LAYERS = (
-    ("train", "callback"),
+    ("train", "callback", "models"),
     ("app", "status"),
     ("multirun",),
     ("listing",),
@@ -17,15 +17,16 @@ LAYERS = (
     ("endings", "plan"),
     ("experiment",),
     ("recorder",),
-    ("population",),
+    ("population", "model_summary"),
     ("ending",),
     ("crew", "programs"),
     ("outcomes", "compilation", "strategy"),
     ("training", "executables"),
     ("evaluation",),
     ("arrays", "step"),
+    ("guard",),
     ("fit", "metrics", "nn", "optim", "shapes", "sinks"),
-    ("data",),
+    ("data", "theory"),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
     ("constants", "ledger"),
@@ -45,6 +46,8 @@ NUMPY_ONLY = (
     "train",
     "callback",
     "registry",
+    "guard",
+    "theory",
 )
 
 
