@@ -27,9 +27,19 @@ def tanh(x: jax.Array) -> jax.Array:
     return jnp.tanh(x)
 
 
+@jax.custom_jvp
 def softsign(x: jax.Array) -> jax.Array:
     """Softsign, x / (1 + |x|): saturates polynomially (Bergstra et al. 2009; Glorot 2010)."""
     return x / (1 + jnp.abs(x))
+
+
+@softsign.defjvp
+def _softsign_slope(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    # Of the quotient rule's two terms nothing is left but rounding where |x| is large.
+    (x,), (tangent,) = primals, tangents
+    return softsign(x), tangent / (1 + jnp.abs(x)) ** 2
 
 
 def hard_tanh(x: jax.Array) -> jax.Array:
