@@ -27,9 +27,19 @@ def tanh(x: jax.Array) -> jax.Array:
     return jnp.tanh(x)
 
 
+@jax.custom_jvp
 def softsign(x: jax.Array) -> jax.Array:
     """Softsign, x / (1 + |x|): saturates polynomially (Bergstra et al. 2009; Glorot 2010)."""
     return x / (1 + jnp.abs(x))
+
+
+@softsign.defjvp
+def _softsign_slope(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    # Of the quotient rule's two terms nothing is left but rounding where |x| is large.
+    (x,), (tangent,) = primals, tangents
+    return softsign(x), tangent / (1 + jnp.abs(x)) ** 2
 
 
 def hard_tanh(x: jax.Array) -> jax.Array:
@@ -62,6 +72,30 @@ def silu(x: jax.Array) -> jax.Array:
     return jax.nn.silu(x)
 
 
+@jax.custom_jvp
 def mish(x: jax.Array) -> jax.Array:
     """Mish, x * tanh(softplus(x)) (Misra 2019)."""
-    return x * jnp.tanh(jax.nn.softplus(x))
+    return x * _tanh_of_softplus(x)[0]
+
+
+@mish.defjvp
+def _mish_slope(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    (x,), (tangent,) = primals, tangents
+    value, slope = _tanh_of_softplus(x)
+    return x * value, tangent * (value + jnp.minimum(x, _ALL_OF_MISH) * slope)
+
+
+# From here on tanh(softplus(x)) rounds to 1 in every type.
+_ALL_OF_MISH = 20.0
+
+
+def _tanh_of_softplus(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return n / (n + 2) with n = e^2 + 2e and e = exp(x), and its slope 4e(1 + e) / (n + 2)^2.
+
+    One exponential, and no difference of numbers that are close to each other.
+    """
+    e = jnp.exp(jnp.minimum(x, _ALL_OF_MISH))
+    n = e * (e + 2)
+    return n / (n + 2), 4 * e * (1 + e) / (n + 2) ** 2

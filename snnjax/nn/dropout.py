@@ -128,11 +128,12 @@ def _alpha_affine(
     variance: Scalar = 1.0,
     alpha_prime: Scalar = -LAMBDA_01 * ALPHA_01,
 ) -> _Affine:
+    wide = jnp.promote_types(dtype, jnp.float32)  # numbers are rounded once, at the end
     kept = 1 - rate
     spread = kept * (rate * (alpha_prime - mean) ** 2 + variance)
-    a = jnp.sqrt(jnp.asarray(variance, dtype) / jnp.asarray(spread, dtype))
+    a = jnp.sqrt(jnp.asarray(variance, wide) / jnp.asarray(spread, wide))
     b = mean - a * (kept * mean + rate * alpha_prime)
-    return _Affine(a, b, a * alpha_prime + b)
+    return _Affine(*(number.astype(dtype) for number in (a, b, a * alpha_prime + b)))
 
 
 def _ordinary_affine(rate: Scalar, dtype: Any) -> _Affine:

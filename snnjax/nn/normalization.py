@@ -2,6 +2,7 @@
 
 Every kind is built from `(value, width, used)` and called with (rows, width), the features along
 `axis`, and in training the mask of the valid rows. Learned scale and shift begin at 1 and 0.
+Moments are taken in float32 at least; the result has the type of the input.
 """
 
 from typing import Protocol
@@ -54,6 +55,7 @@ class BatchNorm(nnx.Module):
 
     def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
         """Normalise by the valid rows of `mask`, without one by the running moments."""
+        dtype, x = x.dtype, _in_float32(x)
         if mask is None:
             mean, variance = self.mean[...], self.variance[...]
         else:
@@ -65,7 +67,8 @@ class BatchNorm(nnx.Module):
             self.variance[...] = momentum * self.variance[...] + (1 - momentum) * unbiased
         scale = self.scale[...] * jax.lax.rsqrt(variance + read(self.epsilon))
         shift = self.shift[...] - mean * scale
-        return x * jnp.expand_dims(scale, 1 - axis) + jnp.expand_dims(shift, 1 - axis)
+        result = x * jnp.expand_dims(scale, 1 - axis) + jnp.expand_dims(shift, 1 - axis)
+        return result.astype(dtype)
 
 
 class LayerNorm(nnx.Module):
@@ -77,12 +80,13 @@ class LayerNorm(nnx.Module):
 
     def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
         """Normalise each row by its own mean and biased variance."""
-        used = read(self.used)
+        dtype, x, used = x.dtype, _in_float32(x), read(self.used)
         mean = clear(x, used, axis).sum(axis, keepdims=True) / used
         centred = clear(x - mean, used, axis)
         variance = (centred**2).sum(axis, keepdims=True) / used
         scale, shift = (jnp.expand_dims(p[...], 1 - axis) for p in (self.scale, self.shift))
-        return centred * jax.lax.rsqrt(variance + read(self.epsilon)) * scale + shift
+        normalised = centred * jax.lax.rsqrt(variance + read(self.epsilon))
+        return (normalised * scale + shift).astype(dtype)
 
 
 class RMSNorm(nnx.Module):
@@ -94,10 +98,14 @@ class RMSNorm(nnx.Module):
 
     def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
         """Divide each row by its root mean square."""
-        used = read(self.used)
+        dtype, x, used = x.dtype, _in_float32(x), read(self.used)
         square = (clear(x, used, axis) ** 2).sum(axis, keepdims=True) / used
         scale = jnp.expand_dims(self.scale[...], 1 - axis)
-        return x * jax.lax.rsqrt(square + read(self.epsilon)) * scale
+        return (x * jax.lax.rsqrt(square + read(self.epsilon)) * scale).astype(dtype)
+
+
+def _in_float32(x: jax.Array) -> jax.Array:
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def moments_of_rows(x: jax.Array, axis: int, mask: jax.Array) -> tuple[jax.Array, jax.Array]:

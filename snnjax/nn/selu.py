@@ -80,9 +80,9 @@ def _relu_slope(y: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _selu(x: jax.Array, alpha: jax.Array | float, scale: jax.Array | float) -> jax.Array:
-    scale, alpha = (jnp.asarray(number, x.dtype) for number in (scale, alpha))
-    negative = (scale * alpha) * expm1_of_negative(jnp.minimum(x, 0))
-    return jnp.where(x > 0, scale * x, negative)
+    wide, scale, alpha = _in_float32(x, scale, alpha)
+    negative = (scale * alpha) * expm1_of_negative(jnp.minimum(wide, 0))
+    return jnp.where(wide > 0, scale * wide, negative).astype(jnp.result_type(x))
 
 
 Residuals = tuple[jax.Array, jax.Array | float, jax.Array | float]
@@ -112,8 +112,15 @@ def _selu_slope(
     alpha: jax.Array | float = ALPHA_01,
     scale: jax.Array | float = LAMBDA_01,
 ) -> jax.Array:
-    scale, alpha = (jnp.asarray(number, y.dtype) for number in (scale, alpha))
-    return jnp.where(y > 0, jnp.full_like(y, scale), y + scale * alpha)
+    _, scale, alpha = _in_float32(y, scale, alpha)
+    # Rounded like an output, so that the slope is 0 where that is saturated.
+    return jnp.where(y > 0, jnp.full_like(y, scale), y + (scale * alpha).astype(y.dtype))
+
+
+def _in_float32(x: jax.Array, *numbers: jax.Array | float) -> tuple[jax.Array, ...]:
+    """Return all in the type of `x`, or in float32 where that is narrower."""
+    kind = jnp.promote_types(jnp.result_type(x), jnp.float32)
+    return tuple(jnp.asarray(number, kind) for number in (x, *numbers))
 
 
 SLOPES: Mapping[Callable[..., jax.Array], Callable[[jax.Array], jax.Array]] = {
