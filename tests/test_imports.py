@@ -22,7 +22,7 @@ LAYERS = (
     ("crew", "programs"),
     ("outcomes", "compilation", "strategy"),
     ("training", "executables"),
-    ("evaluation", "convert"),
+    ("evaluation", "convert", "monte_carlo"),
     ("arrays", "step"),
     ("fit", "metrics", "nn", "optim", "shapes", "sinks"),
     ("data",),
