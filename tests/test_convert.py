@@ -23,7 +23,7 @@ CONFIGS = {
     "depth 1": {"depth": 1},
     "depth 4": {"depth": 4},
     "depth 32": {"depth": 32},
-    "conic": {"depth": 4, "form": "conic"},
+    "conic": {"depth": 2, "form": "conic"},
     "input dropout": {"depth": 2, "input_dropout": 0.1, "dropout": 0.0},
     "ordinary dropout": {"depth": 2, "activation": "relu", "dropout_kind": "ordinary"},
     "elu": {"depth": 3, "activation": "elu", "elu_alpha": 0.7},
@@ -71,15 +71,18 @@ def problem_of(features=FEATURES, outputs=OUTPUTS) -> Problem:
 
 @cache
 def make(**choices) -> tuple[ModelConfig, Network]:
-    """Draw a network with biases and, for batch norm, moments and factors of its own."""
+    """Draw a network whose biases, factors and moments are about 1."""
     config = ModelConfig(**{"name": "mlp", "width": 24} | choices)
-    network = init_state(program_of(config), problem_of(), {"seed": np.uint32(0)}).network
+    shapes = jax.eval_shape(
+        lambda: init_state(program_of(config), problem_of(), {"seed": 0})
+    ).network
     random = np.random.default_rng(1)
 
-    def disturbed(leaf):
-        return leaf * random.uniform(0.8, 1.2, leaf.shape).astype(np.float32) + np.float32(0.01)
+    def draw(leaf):
+        spread = leaf.shape[0] ** -0.5 if leaf.ndim == 2 else 0.1
+        return jnp.asarray(random.normal(leaf.ndim == 1, spread, leaf.shape), jnp.float32)
 
-    return config, jax.tree.map(disturbed, network)
+    return config, jax.tree.map(draw, shapes)
 
 
 def outputs_of(config, network, x):

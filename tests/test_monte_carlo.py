@@ -10,8 +10,8 @@ import pytest
 from scipy.special import softmax, xlogy
 from scipy.stats import norm
 
-from snnjax.config.schema import Config, ModelConfig, SgdConfig, TrainingConfig
-from snnjax.config.split import Program, split
+from snnjax.config.schema import Config, ModelConfig
+from snnjax.config.split import split
 from snnjax.constants import ALPHA_PRIME
 from snnjax.monte_carlo import predict
 from snnjax.nn import noise
@@ -24,15 +24,32 @@ FEATURES, CLASSES = 6, 4
 # The chance that a right implementation fails one of the statistical tests, over all numbers in it.
 SIGNIFICANCE = 1e-6
 jitted = jax.jit(predict, static_argnums=(0, 1))
+one_pass = jax.jit(apply, static_argnums=(0, 1))
 
 
-def make(task="classification", rows=9, **choices):
-    config = ModelConfig(**{"name": "mlp", "depth": 3, "width": 16, "dropout": 0.2} | choices)
-    program = Program(config, SgdConfig(), TrainingConfig())
+def make(task="classification", rows=9, rate=0.2, **choices):
+    """Draw a network whose rate is a number of its state, so that rates share a program."""
+    model = ModelConfig(**{"name": "mlp", "depth": 2, "width": 16, "dropout": 0.2} | choices)
+    program, member = split(Config(model=model))
     problem = Problem(task, FEATURES, CLASSES)
-    network = init_state(program, problem, {"seed": np.uint32(3)}).network
-    x = np.random.default_rng(0).normal(size=(rows, FEATURES)).astype(np.float32)
-    return program, problem, network, jnp.asarray(2 * x)
+    member = jax.tree.map(jnp.asarray, member)
+    shapes = jax.eval_shape(lambda: init_state(program, problem, member)).network
+    random = np.random.default_rng(0)
+
+    def draw(leaf):
+        mean, deviation = (0, leaf.shape[0] ** -0.5) if leaf.ndim == 2 else (1, 0.2)
+        return jnp.asarray(random.normal(mean, deviation, leaf.shape), jnp.float32)
+
+    network = Network(jax.tree.map(draw, shapes.params), jax.tree.map(draw, shapes.extra))
+    x = 2 * random.normal(size=(rows, FEATURES)).astype(np.float32)
+    return program, problem, with_rate(network, rate), jnp.asarray(x)
+
+
+def with_rate(network, rate):
+    """Set the only scalars there are in the state of these networks."""
+    rate = jnp.float32(rate)
+    extra = jax.tree.map(lambda leaf: leaf if leaf.ndim else rate, network.extra)
+    return Network(network.params, extra)
 
 
 def key_of(seed=0):
@@ -45,9 +62,8 @@ def entropy_of(p):
 
 def in_a_loop(program, problem, network, x, passes, key):
     """Keep every pass, and compute in float64."""
-    one = jax.jit(apply, static_argnums=(0, 1))
     several = [
-        one(program, problem, network, x, Randomness(noise.fold(key, number)))[0]
+        one_pass(program, problem, network, x, Randomness(noise.fold(key, number)))[0]
         for number in range(passes)
     ]
     outputs = np.stack([np.asarray(some, np.float64) for some in several])
@@ -64,7 +80,7 @@ def in_a_loop(program, problem, network, x, passes, key):
     [
         ("classification", {}),
         ("classification", {"norm": "batch", "dropout_kind": "ordinary", "activation": "relu"}),
-        ("regression", {"input_dropout": 0.1}),
+        ("regression", {}),
     ],
 )
 def test_it_is_a_loop_over_passes(task, choices, passes):
@@ -88,39 +104,34 @@ def test_large_predictions_keep_their_spread():
     np.testing.assert_allclose(far, spread, rtol=0.01)
 
 
-@pytest.mark.parametrize("is_traced", [False, True])
-def test_without_dropout_the_passes_agree_with_the_evaluation(is_traced):
-    program, problem, network, x = make(dropout=0.0)
-    if is_traced:
-        program, member = split(Config(model=ModelConfig(**vars(program.model) | {"dropout": 0.1})))
-        rate = {"model.dropout": jnp.float32(0), "seed": np.uint32(3)}
-        network = init_state(program, problem, {**member, **rate}).network
+@pytest.mark.parametrize("choices", [{"dropout": 0.0}, {"rate": 0.0}], ids=["no rate", "rate 0"])
+def test_without_dropout_the_passes_agree_with_the_evaluation(choices):
+    program, problem, network, x = make(**choices)
     predictions = jitted(program, problem, network, x, 20, key_of())
-    probabilities = jax.nn.softmax(apply(program, problem, network, x, None)[0])
+    probabilities = jax.nn.softmax(one_pass(program, problem, network, x, None)[0])
     np.testing.assert_allclose(predictions.mean, probabilities, rtol=2e-6, atol=1e-7)
-    np.testing.assert_allclose(
-        predictions.entropy, entropy_of(np.asarray(probabilities)), rtol=1e-5
-    )
+    entropy = entropy_of(np.asarray(probabilities))
+    np.testing.assert_allclose(predictions.entropy, entropy, rtol=1e-5, atol=1e-6)
     assert predictions.spread.max() <= 1e-7
     assert predictions.information.max() <= 1e-6
 
 
-def test_batch_norm_takes_its_running_moments_and_keeps_them():
-    """A row's passes do not depend on the rows beside it."""
+def test_batch_norm_takes_its_running_moments():
+    """A row's passes do not depend on the rows beside it, and do on the moments."""
     program, problem, network, x = make(norm="batch")
-    moments = jax.tree.map(lambda leaf: leaf + 0.3, network.extra)
-    network = Network(network.params, moments)
     together = jitted(program, problem, network, x, 10, key_of())
-    first = jitted(program, problem, network, x[:2], 10, key_of())
+    first = jitted(program, problem, network, x.at[2:].multiply(5), 10, key_of())
     for whole, part in zip(together, first, strict=True):
-        np.testing.assert_allclose(whole[:2], part, rtol=1e-5, atol=1e-6)
-    other = jitted(program, problem, Network(network.params, {**moments}), x * 5, 10, key_of())
+        np.testing.assert_allclose(whole[:2], part[:2], rtol=1e-5, atol=1e-6)
+        assert not np.allclose(whole[2:], part[2:])
+    moved = jax.tree.map(lambda leaf: leaf + 0.3 if leaf.ndim else leaf, network.extra)
+    other = jitted(program, problem, Network(network.params, moved), x, 10, key_of())
     assert not np.allclose(other.mean, together.mean)
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
 def test_entropies_stay_in_their_bounds(rate):
-    program, problem, network, x = make(dropout=rate, rows=200)
+    program, problem, network, x = make(rate=rate, rows=200)
     predictions = jitted(program, problem, network, x * 10, 30, key_of())
     entropy, information = np.asarray(predictions.entropy), np.asarray(predictions.information)
     assert ((entropy >= 0) & (entropy <= np.log(CLASSES) + 1e-6)).all()
@@ -141,33 +152,29 @@ def test_passes_are_drawn_anew_and_those_of_few_are_the_first_of_many():
 
 
 def test_members_may_be_mapped_with_rates_passes_and_keys_of_their_own():
-    program, _ = split(Config(model=make()[0].model))
-    problem, x = make()[1], make()[3]
-    rates, passes = jnp.array([0.05, 0.2, 0.6]), jnp.array([3, 8, 5])
-    keys = jnp.stack([key_of(seed) for seed in range(3)])
-    _, member = split(Config(model=make()[0].model))
-
-    def network_of(rate):
-        return init_state(program, problem, {**member, "model.dropout": rate}).network
-
-    networks = [network_of(rate) for rate in rates]
+    program, problem, network, x = make()
+    passes, keys = jnp.array([3, 8, 5]), jnp.stack([key_of(seed) for seed in range(3)])
+    networks = [with_rate(network, rate) for rate in (0.05, 0.2, 0.6)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *networks)
-    mapped = jax.vmap(partial(predict, program, problem), in_axes=(0, None, 0, 0))
+    mapped = jax.jit(jax.vmap(partial(predict, program, problem), in_axes=(0, None, 0, 0)))
     together = mapped(stacked, x, passes, keys)
-    for number, network in enumerate(networks):
-        alone = jitted(program, problem, network, x, passes[number], keys[number])
+    for number, one in enumerate(networks):
+        alone = jitted(program, problem, one, x, passes[number], keys[number])
         for whole, part in zip(together, alone, strict=True):
             np.testing.assert_allclose(whole[number], part, rtol=1e-5, atol=1e-6)
 
 
 def test_classes_that_are_padding_have_no_probability_and_change_nothing():
-    program, problem, network, x = make(rows=5)
+    program, problem, network, x = make()
     padded = Problem("classification", FEATURES, CLASSES + 3, is_padded=True)
     used = Used(jnp.int32(FEATURES), jnp.int32(CLASSES))
-    seed = {"seed": np.uint32(3)}
-    wide = init_state(program, padded, seed, used).network
+    _, member = split(Config())
+    member = jax.tree.map(jnp.asarray, member) | {"model.dropout": jnp.float32(0.2)}
+    wide = init_state(program, padded, member, used).network
+    output = {name: leaf[..., :CLASSES] for name, leaf in wide.params["output"].items()}
+    narrow = Network({**wide.params, "output": output}, network.extra)
     ours = jitted(program, padded, wide, x, 12, key_of(), used)
-    alone = jitted(program, problem, network, x, 12, key_of())
+    alone = jitted(program, problem, narrow, x, 12, key_of())
     np.testing.assert_array_equal(ours.mean[:, CLASSES:], 0)
     np.testing.assert_allclose(ours.mean[:, :CLASSES], alone.mean, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ours.entropy, alone.entropy, rtol=1e-5)
@@ -197,7 +204,7 @@ def test_many_passes_approach_the_law_of_all_masks(rate):
     error follows from the enumeration: by the delta method, from its influence function.
     """
     passes = 20_000
-    program, problem, network, x = make(depth=1, width=5, dropout=rate, rows=6)
+    program, problem, network, x = make(depth=1, width=5, rate=rate, rows=6)
     weights, p = all_masks(network, x, rate)
     ours = jitted(program, problem, network, x, passes, key_of(7))
 
