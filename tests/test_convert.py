@@ -17,6 +17,9 @@ from snnjax.nn.randomness import Randomness
 from snnjax.shapes import Problem
 from snnjax.step import Network, apply, init_state
 
+# Keras on PyTorch: neither knows of NumPy 2's `copy`.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 FEATURES, OUTPUTS = 12, 5
 CONFIGS = {
     "depth 0": {"depth": 0, "width": 256, "dropout": 0.0},

@@ -121,7 +121,8 @@ def _unit(where: str, function: Any) -> Unit:
         if function is getattr(activations, name):
             return Unit(ours, {"elu_alpha": 1.0} if ours == "elu" else {})
     problem = f"its activation {getattr(function, '__name__', function)} is not known here"
-    raise refuse(where, problem, ", ".join(_FUNCTIONS))
+    allowed = f"{', '.join(_FUNCTIONS)} (which outputs have: they are logits)"
+    raise refuse(where, problem, allowed)
 
 
 def _norm(where: str, layer: Any) -> Norm:
