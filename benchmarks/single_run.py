@@ -65,23 +65,31 @@ def load(case: Case):
 
 def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
     """Return a function that trains some epochs, and the seconds it took to compile."""
+    from snnjax.config.schema import ModelConfig
+
+    model = ModelConfig(depth=case.depth, width=case.width, dropout=case.dropout)
+    return prepare_model(model, data, case.batch_size, case.precision)
+
+
+def prepare_model(
+    model, data, batch_size: int, precision: str = "float32"
+) -> tuple[Callable[[int], None], float]:
+    """Return what `prepare_snnjax` does, for any model."""
     import jax
     import jax.numpy as jnp
     import numpy as np
 
     from snnjax.arrays import lay_out
-    from snnjax.config.schema import Config, ModelConfig, SgdConfig, TrainingConfig
+    from snnjax.config.schema import Config, SgdConfig, TrainingConfig
     from snnjax.config.split import split
     from snnjax.programs import prepare
     from snnjax.strategy import Strategy
 
     program, member = split(
         Config(
-            model=ModelConfig(depth=case.depth, width=case.width, dropout=case.dropout),
+            model=model,
             optimizer=SgdConfig(learning_rate=0.01),
-            training=TrainingConfig(
-                epochs=10**6, batch_size=case.batch_size, precision=case.precision
-            ),
+            training=TrainingConfig(epochs=10**6, batch_size=batch_size, precision=precision),
         )
     )
     layout = lay_out(data)
@@ -107,7 +115,6 @@ def prepare_torch(case: Case, data) -> Callable[[int], None]:
     """Return a function that trains some epochs of the same network."""
     import torch
 
-    torch.set_num_threads(1)
     layers: list[torch.nn.Module] = []
     widths = [data.features.shape[1], *[case.width] * case.depth]
     for fan_in, fan_out in pairwise(widths):
@@ -116,15 +123,24 @@ def prepare_torch(case: Case, data) -> Callable[[int], None]:
         torch.nn.init.zeros_(linear.bias)
         layers += [linear, torch.nn.SELU(), torch.nn.AlphaDropout(case.dropout)]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(case.width, data.outputs))
+    return prepare_torch_model(model, data, case.batch_size)
+
+
+def prepare_torch_model(model, data, batch_size: int, device: str = "cpu") -> Callable[[int], None]:
+    """Return what `prepare_torch` does, for any model; `device` is one of PyTorch's."""
+    import torch
+
+    torch.set_num_threads(1)
+    model = model.to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, fused=True)
-    features = torch.from_numpy(data.features[data.rows["train"]])
-    targets = torch.from_numpy(data.targets[data.rows["train"]]).long()
+    features = torch.from_numpy(data.features[data.rows["train"]]).to(device)
+    targets = torch.from_numpy(data.targets[data.rows["train"]]).long().to(device)
 
     def train(epochs: int) -> None:
         model.train()
         for _ in range(epochs):
-            total = torch.zeros(())
-            for rows in torch.randperm(len(features)).split(case.batch_size):
+            total = torch.zeros((), device=device)
+            for rows in torch.randperm(len(features), device=device).split(batch_size):
                 optimizer.zero_grad(set_to_none=True)
                 logits = model(features.index_select(0, rows))
                 loss = torch.nn.functional.cross_entropy(logits, targets.index_select(0, rows))

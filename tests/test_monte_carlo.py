@@ -1,0 +1,229 @@
+"""Monte-Carlo dropout: equal to a loop in float64, and to the law of all masks enumerated."""
+
+from functools import partial
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import softmax, xlogy
+from scipy.stats import norm
+
+from snnjax.config.schema import Config, ModelConfig
+from snnjax.config.split import split
+from snnjax.constants import ALPHA_PRIME
+from snnjax.monte_carlo import predict
+from snnjax.nn import noise
+from snnjax.nn.padding import Used
+from snnjax.nn.randomness import Randomness
+from snnjax.shapes import Problem
+from snnjax.step import Network, apply, init_state
+
+FEATURES, CLASSES = 6, 4
+# The chance that a right implementation fails one of the statistical tests, over all numbers in it.
+SIGNIFICANCE = 1e-6
+jitted = jax.jit(predict, static_argnums=(0, 1))
+one_pass = jax.jit(apply, static_argnums=(0, 1))
+
+
+def make(task="classification", rows=9, rate=0.2, **choices):
+    """Draw a network whose rate is a number of its state, so that rates share a program."""
+    model = ModelConfig(**{"name": "mlp", "depth": 2, "width": 16, "dropout": 0.2} | choices)
+    program, member = split(Config(model=model))
+    problem = Problem(task, FEATURES, CLASSES)
+    member = jax.tree.map(jnp.asarray, member)
+    shapes = jax.eval_shape(lambda: init_state(program, problem, member)).network
+    random = np.random.default_rng(0)
+
+    def draw(leaf):
+        mean, deviation = (0, leaf.shape[0] ** -0.5) if leaf.ndim == 2 else (1, 0.2)
+        return jnp.asarray(random.normal(mean, deviation, leaf.shape), jnp.float32)
+
+    network = Network(jax.tree.map(draw, shapes.params), jax.tree.map(draw, shapes.extra))
+    x = 2 * random.normal(size=(rows, FEATURES)).astype(np.float32)
+    return program, problem, with_rate(network, rate), jnp.asarray(x)
+
+
+def with_rate(network, rate):
+    """Set the only scalars there are in the state of these networks."""
+    rate = jnp.float32(rate)
+    extra = jax.tree.map(lambda leaf: leaf if leaf.ndim else rate, network.extra)
+    return Network(network.params, extra)
+
+
+def key_of(seed=0):
+    return noise.make_key(jnp.uint32(seed))
+
+
+def entropy_of(p):
+    return -xlogy(p, p).sum(-1)
+
+
+def in_a_loop(program, problem, network, x, passes, key):
+    """Keep every pass, and compute in float64."""
+    several = [
+        one_pass(program, problem, network, x, Randomness(noise.fold(key, number)))[0]
+        for number in range(passes)
+    ]
+    outputs = np.stack([np.asarray(some, np.float64) for some in several])
+    if problem.task == "regression":
+        return outputs.mean(0), outputs.std(0)
+    p = softmax(outputs, axis=-1)
+    entropy = entropy_of(p.mean(0))
+    return p.mean(0), p.std(0), entropy, entropy - entropy_of(p).mean(0)
+
+
+@pytest.mark.parametrize("passes", [1, 2, 37])
+@pytest.mark.parametrize(
+    ("task", "choices"),
+    [
+        ("classification", {}),
+        ("classification", {"norm": "batch", "dropout_kind": "ordinary", "activation": "relu"}),
+        ("regression", {}),
+    ],
+)
+def test_it_is_a_loop_over_passes(task, choices, passes):
+    arguments = *make(task, **choices), passes, key_of()
+    predictions = jitted(*arguments)
+    expected = in_a_loop(*arguments)
+    for ours, exact in zip(predictions, expected, strict=False):
+        np.testing.assert_allclose(ours, exact, rtol=1e-5, atol=2e-6)
+    assert len([each for each in predictions if each is not None]) == len(expected)
+    if passes == 1:
+        np.testing.assert_array_equal(predictions.spread, 0)
+
+
+def test_large_predictions_keep_their_spread():
+    """Where a sum of squares in float32 would have no digit of it left."""
+    *rest, network, x = make("regression")
+    params = {**network.params, "output": {**network.params["output"]}}
+    params["output"]["bias"] = params["output"]["bias"] + 1e4
+    spread = jitted(*rest, network, x, 50, key_of()).spread
+    far = jitted(*rest, Network(params, network.extra), x, 50, key_of()).spread
+    np.testing.assert_allclose(far, spread, rtol=0.01)
+
+
+@pytest.mark.parametrize("choices", [{"dropout": 0.0}, {"rate": 0.0}], ids=["no rate", "rate 0"])
+def test_without_dropout_the_passes_agree_with_the_evaluation(choices):
+    program, problem, network, x = make(**choices)
+    predictions = jitted(program, problem, network, x, 20, key_of())
+    probabilities = jax.nn.softmax(one_pass(program, problem, network, x, None)[0])
+    np.testing.assert_allclose(predictions.mean, probabilities, rtol=2e-6, atol=1e-7)
+    entropy = entropy_of(np.asarray(probabilities))
+    np.testing.assert_allclose(predictions.entropy, entropy, rtol=1e-5, atol=1e-6)
+    assert predictions.spread.max() <= 1e-7
+    assert predictions.information.max() <= 1e-6
+
+
+def test_batch_norm_takes_its_running_moments():
+    """A row's passes do not depend on the rows beside it, and do on the moments."""
+    program, problem, network, x = make(norm="batch")
+    together = jitted(program, problem, network, x, 10, key_of())
+    first = jitted(program, problem, network, x.at[2:].multiply(5), 10, key_of())
+    for whole, part in zip(together, first, strict=True):
+        np.testing.assert_allclose(whole[:2], part[:2], rtol=1e-5, atol=1e-6)
+        assert not np.allclose(whole[2:], part[2:])
+    moved = jax.tree.map(lambda leaf: leaf + 0.3 if leaf.ndim else leaf, network.extra)
+    other = jitted(program, problem, Network(network.params, moved), x, 10, key_of())
+    assert not np.allclose(other.mean, together.mean)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
+def test_entropies_stay_in_their_bounds(rate):
+    program, problem, network, x = make(rate=rate, rows=200)
+    predictions = jitted(program, problem, network, x * 10, 30, key_of())
+    entropy, information = np.asarray(predictions.entropy), np.asarray(predictions.information)
+    assert ((entropy >= 0) & (entropy <= np.log(CLASSES) + 1e-6)).all()
+    assert ((information >= 0) & (information <= entropy)).all()
+    assert information.max() > 0.01
+    np.testing.assert_allclose(predictions.mean.sum(1), 1, rtol=1e-5)
+
+
+def test_passes_are_drawn_anew_and_those_of_few_are_the_first_of_many():
+    arguments = make()
+    one, again, other = (jitted(*arguments, 5, key_of(seed)).mean for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert not np.allclose(one, other)
+    passes = [jitted(*arguments, number, key_of()).mean for number in (1, 2)]
+    second = 2 * passes[1] - passes[0]
+    np.testing.assert_allclose(second.sum(1), 1, rtol=1e-5)
+    assert not np.allclose(second, passes[0])
+
+
+def test_members_may_be_mapped_with_rates_passes_and_keys_of_their_own():
+    program, problem, network, x = make()
+    passes, keys = jnp.array([3, 8, 5]), jnp.stack([key_of(seed) for seed in range(3)])
+    networks = [with_rate(network, rate) for rate in (0.05, 0.2, 0.6)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *networks)
+    mapped = jax.jit(jax.vmap(partial(predict, program, problem), in_axes=(0, None, 0, 0)))
+    together = mapped(stacked, x, passes, keys)
+    for number, one in enumerate(networks):
+        alone = jitted(program, problem, one, x, passes[number], keys[number])
+        for whole, part in zip(together, alone, strict=True):
+            np.testing.assert_allclose(whole[number], part, rtol=1e-5, atol=1e-6)
+
+
+def test_classes_that_are_padding_have_no_probability_and_change_nothing():
+    program, problem, network, x = make()
+    padded = Problem("classification", FEATURES, CLASSES + 3, is_padded=True)
+    used = Used(jnp.int32(FEATURES), jnp.int32(CLASSES))
+    _, member = split(Config())
+    member = jax.tree.map(jnp.asarray, member) | {"model.dropout": jnp.float32(0.2)}
+    wide = init_state(program, padded, member, used).network
+    output = {name: leaf[..., :CLASSES] for name, leaf in wide.params["output"].items()}
+    narrow = Network({**wide.params, "output": output}, network.extra)
+    ours = jitted(program, padded, wide, x, 12, key_of(), used)
+    alone = jitted(program, problem, narrow, x, 12, key_of())
+    np.testing.assert_array_equal(ours.mean[:, CLASSES:], 0)
+    np.testing.assert_allclose(ours.mean[:, :CLASSES], alone.mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ours.entropy, alone.entropy, rtol=1e-5)
+    np.testing.assert_allclose(ours.information, alone.information, rtol=1e-4, atol=1e-6)
+
+
+def all_masks(network, x, rate):
+    """Return the probability of every mask of one SELU layer, and its class probabilities."""
+    hidden = {
+        k: np.asarray(v, np.float64) for k, v in network.params["hidden"][0]["linear"].items()
+    }
+    output = {k: np.asarray(v, np.float64) for k, v in network.params["output"].items()}
+    z = np.asarray(x, np.float64) @ hidden["kernel"] + hidden["bias"]
+    y = 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
+    a = ((1 - rate) * (1 + rate * ALPHA_PRIME**2)) ** -0.5
+    masks = np.array(list(product([False, True], repeat=y.shape[1])))
+    dropped = a * np.where(masks[:, None, :], y, ALPHA_PRIME) - a * rate * ALPHA_PRIME
+    weights = np.prod(np.where(masks, 1 - rate, rate), axis=1)
+    return weights, softmax(dropped @ output["kernel"] + output["bias"], axis=-1)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.3, 0.5])
+def test_many_passes_approach_the_law_of_all_masks(rate):
+    """Means, variances, mean entropies and information against the 32 masks of five units.
+
+    Each estimate is a mean over independent passes, or a function of means, so that its standard
+    error follows from the enumeration: by the delta method, from its influence function.
+    """
+    passes = 20_000
+    program, problem, network, x = make(depth=1, width=5, rate=rate, rows=6)
+    weights, p = all_masks(network, x, rate)
+    ours = jitted(program, problem, network, x, passes, key_of(7))
+
+    def expect(values):
+        return np.tensordot(weights, values, 1)
+
+    mean, entropy = expect(p), entropy_of(p)
+    squares = (p - mean) ** 2
+    information = entropy_of(mean) - expect(entropy)
+    influence = -xlogy(p - mean, mean).sum(-1) - (entropy - expect(entropy))
+    most = norm.isf(SIGNIFICANCE / (2 * mean.size + information.size) / 2)
+    # The mean's error enters variance and information to the second order as well.
+    second = most**2 * expect(squares) / passes
+    compared = [
+        (ours.mean, mean, p - mean, 0),
+        (np.asarray(ours.spread) ** 2, expect(squares), squares - expect(squares), second),
+        (ours.information, information, influence, (second / mean).sum(-1) / 2),
+    ]
+    for estimate, exact, deviation, further in compared:
+        error = np.sqrt(expect(deviation**2) / passes)
+        allowed = most * error + further + 1e-6  # rounding
+        assert (np.abs(np.asarray(estimate, np.float64) - exact) <= allowed).all()
