@@ -109,7 +109,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"model": {"block_layers": 4, "name": "resnet"}},
-        "model.block_layers=4: allowed: 2, 3",
+        "model.block_layers=4: wrong type, an integer; allowed: 2, 3",
     ),
     (
         {"model": {"leaky_slope": 0.2, "activation": "relu"}},

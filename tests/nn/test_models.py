@@ -68,6 +68,7 @@ def assert_same(one, other):
     ],
     ids=["highway", "cnn"],
 )
+@pytest.mark.slow
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_a_population_of_rates_and_gates_equals_single_runs(lanes, model, changes, data):
     program, members = make_members(changes, **model)
@@ -99,8 +100,8 @@ def test_every_model_trains(name, tmp_path):
     GlobalHydra.instance().clear()
     register()
     with initialize_config_dir(str(folder("conf")), version_base="1.3"):
-        overrides = [f"model={name}", "training=debug", "logging=quiet"]
-        overrides += ["model.width=32", "optimizer.learning_rate=0.05"]
+        overrides = [f"model={name}", "training=debug", "training.batch_size=64"]
+        overrides += ["logging=quiet", "model.width=32", "optimizer.learning_rate=0.05"]
         config = from_hydra(compose("config", overrides))
     assert experiment.run(config, tmp_path).status == "done"
     metrics = json.loads((tmp_path / "result.json").read_text())["metrics"]
@@ -108,10 +109,10 @@ def test_every_model_trains(name, tmp_path):
 
 
 def test_without_hidden_layers_it_is_logistic_regression():
-    """Trained by gradient descent to where the logistic regression of scikit-learn is."""
+    """With the weights that scikit-learn finds it gives the same probabilities."""
     linear_model = pytest.importorskip("sklearn.linear_model")
     network = MLP(ModelConfig(depth=0), 12, 3, jax.random.key(0))
-    assert [leaf.shape for leaf in jax.tree.leaves(vars(network.output))] == [(3,), (12, 3)]
+    assert not network.hidden
     x, labels = SETS[1].features, SETS[1].targets
     oracle = linear_model.LogisticRegression(C=np.inf, max_iter=1000).fit(x, labels)
     network.output.kernel[...] = jnp.asarray(oracle.coef_.T, jnp.float32)
