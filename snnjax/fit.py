@@ -1,9 +1,12 @@
 """Whether a configuration can be trained on its data, told before anything is compiled."""
 
+import math
+
 import numpy as np
 
 from snnjax.config.errors import ConfigError
-from snnjax.config.schema import Config
+from snnjax.config.schema import CONVOLUTIONAL, Config
+from snnjax.data import catalog
 from snnjax.data.dataset import Dataset
 from snnjax.metric_names import BY_TASK
 from snnjax.registry import resolve
@@ -25,6 +28,7 @@ def check_data(config: Config, data: Dataset) -> None:
     Raises:
         ConfigError: Naming the key, its value and what is allowed.
     """
+    check_images(config, data)
     monitor, validation = config.training.monitor, data.rows["validation"]
     if monitor not in (allowed := BY_TASK[data.task]):
         raise ConfigError(
@@ -41,6 +45,21 @@ def check_data(config: Config, data: Dataset) -> None:
         raise ConfigError(
             f"training.monitor={monitor}: undefined, because the validation rows hold a "
             f"{spread[monitor]}; allowed: {', '.join(name for name in allowed if name != monitor)}"
+        )
+
+
+def check_images(config: Config, data: Dataset) -> None:
+    """Refuse a convolutional network for rows that are no images of a size it is made for.
+
+    Raises:
+        ConfigError: Naming the model, what a row has and what is allowed.
+    """
+    name, columns = config.model.name, data.features.shape[1]
+    sizes = sorted({math.prod(shape) for shape in catalog.images().values()})
+    if name in CONVOLUTIONAL and columns not in sizes:
+        raise ConfigError(
+            f"model.name={name}: a row of {data.name} has {columns} features, which is no image; "
+            f"allowed: data with {', '.join(map(str, sizes))} features"
         )
 
 

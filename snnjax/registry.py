@@ -16,6 +16,10 @@ MODELS: Mapping[str, str] = {
     "layernorm": "snnjax.nn.mlp:MLP",
     "weightnorm": "snnjax.nn.mlp:MLP",
     "maxout": "snnjax.nn.mlp:MLP",
+    "highway": "snnjax.nn.highway:Highway",
+    "resnet": "snnjax.nn.resnet:ResNet",
+    "cnn": "snnjax.nn.cnn:CNN",
+    "cnn_relu": "snnjax.nn.cnn:CNN",
 }
 
 ACTIVATIONS: Mapping[str, str] = {

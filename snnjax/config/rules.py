@@ -4,17 +4,22 @@ What depends on the data set is judged by its entry in the catalog, before any f
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from snnjax.config.errors import complaint, enumerate_names, show
 from snnjax.config.fields import applies, own_leaves, subsections
-from snnjax.config.schema import Config, SgdConfig
+from snnjax.config.schema import CONVOLUTIONAL, Config, SgdConfig
 from snnjax.metric_names import BY_TASK
 
 Rule = Callable[[Config], str]
 
+_FROM_1 = "integers from 1"
+_FORMS: Mapping[str, Sequence[str]] = {
+    "highway": ("rectangular",),
+    "resnet": ("rectangular", "diavolo"),
+}
 _MOST_ELEMENTS = 2**31  # of one array: indices of 32 bits end there
 
 
@@ -50,17 +55,83 @@ def nesterov_needs_momentum(config: Config) -> str:
     return complaint("optimizer.nesterov", "true", "needs momentum", allowed)
 
 
+def form_fits_model(config: Config) -> str:
+    """Refuse a form that the layers of the model cannot take."""
+    model = config.model
+    forms = _FORMS.get(model.name, ("rectangular", "conic"))
+    if model.form in forms or ":" in model.name:
+        return ""
+    return complaint("model.form", model.form, f"{model.name} has no such form", ", ".join(forms))
+
+
+def depth_fits_model(config: Config) -> str:
+    """Refuse to leave out the hidden layers of models and forms that are made of them."""
+    model = config.model
+    if model.depth > 0:
+        return ""
+    if model.name == "highway":
+        return complaint("model.depth", "0", "the first layer of highway is a plain one", _FROM_1)
+    if model.form == "rectangular":
+        return ""
+    problem = f"no layers are left that model.form={model.form} could narrow"
+    return complaint("model.depth", "0", problem, f"{_FROM_1}, or model.form=rectangular")
+
+
+def bottleneck_leaves_units(config: Config) -> str:
+    """Refuse a bottleneck so narrow that not one unit of the layers inside a block is left."""
+    model = config.model
+    if model.form != "diavolo" or round(model.bottleneck * model.width) > 0:
+        return ""
+    problem = f"rounds to 0 of model.width={model.width} units"
+    return complaint(
+        "model.bottleneck", show(model.bottleneck), problem, f"numbers > {0.5 / model.width:g}"
+    )
+
+
+def random_slopes_are_ordered(config: Config) -> str:
+    """Refuse random slopes whose least is larger than the largest."""
+    low, high = config.model.rrelu_low, config.model.rrelu_high
+    if low <= high:
+        return ""
+    problem = f"larger than model.rrelu_high={high:g}"
+    return complaint("model.rrelu_low", show(low), problem, f"numbers <= {high:g}")
+
+
+def convolutions_need_images(config: Config) -> str:
+    """Refuse convolutional networks for data sets whose rows are no images."""
+    from snnjax.data import catalog
+
+    name, data = config.model.name, config.data.name
+    if name not in CONVOLUTIONAL or data in catalog.images():
+        return ""
+    sets = ", ".join(catalog.images())
+    return complaint("model.name", name, f"{data} holds no images", f"data.name={sets}")
+
+
+def convolutions_have_norm(config: Config) -> str:
+    """Refuse normalisations that are not defined for the channels of images."""
+    name, norm = config.model.name, config.model.norm
+    allowed = ("none", "batch")
+    if name not in CONVOLUTIONAL or norm in allowed:
+        return ""
+    problem = f"{name} normalises channels, over rows and positions"
+    return complaint("model.norm", norm, problem, ", ".join(allowed))
+
+
 def kernels_are_addressable(config: Config) -> str:
     """Refuse hidden layers whose largest kernel has more elements than an array may have.
 
     Of a conic network the second layer is at least as wide as with a single output.
     """
     model = config.model
-    if model.depth <= 1:
+    hidden = model.depth + (model.name == "resnet")  # its first layer is none of its blocks
+    if hidden <= 1:
         return ""
-    inner = model.width
+    inner = model.width * (model.pieces if model.activation == "maxout" else 1)
     if model.form == "conic":
-        inner = round(model.width ** (1 - 1 / model.depth))
+        inner = round(inner * model.width ** (-1 / model.depth))
+    elif model.form == "diavolo":
+        inner = round(inner * model.bottleneck)
     if model.width * inner <= _MOST_ELEMENTS:
         return ""
     problem = f"the largest hidden kernel, {model.width} x {inner}, exceeds 2**31 elements"
@@ -120,6 +191,12 @@ def no_such_folder(key: str, path: str) -> str:
 
 RULES: Sequence[Rule] = (
     nesterov_needs_momentum,
+    form_fits_model,
+    depth_fits_model,
+    bottleneck_leaves_units,
+    random_slopes_are_ordered,
+    convolutions_need_images,
+    convolutions_have_norm,
     kernels_are_addressable,
     data_set_has_predictors,
     root_exists,

@@ -23,6 +23,9 @@ Role = Literal["static", "member", "data", "run"]
 Only = Mapping[str, Collection[str]]
 """Names of fields beside this one, and the values of each that this one has a meaning with."""
 
+CONVOLUTIONAL = ("cnn", "cnn_relu")
+"""Names of the models that see their inputs as images."""
+
 _NO_OFF = object()
 
 
@@ -131,7 +134,7 @@ class ModelConfig:
     gate_bias: float = number(-2.0, only={"name": ["highway"]})
     block_layers: Literal[2, 3] = option(2, only={"name": ["resnet"]})
     bottleneck: float = number(0.5, above=0, high=1, role="static", only={"form": ["diavolo"]})
-    conv_dropout: float = number(0.0, low=0, below=1, off=0.0, only={"name": ["cnn"]})
+    conv_dropout: float = number(0.0, low=0, below=1, off=0.0, only={"name": CONVOLUTIONAL})
 
 
 @dataclass(frozen=True)

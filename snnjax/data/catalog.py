@@ -24,11 +24,13 @@ class Entry(NamedTuple):
         reader: `package.module:function`, called with the name and the root folder.
         folds: Values `data.fold` may take: 0 to folds - 1.
         task: What its targets ask for.
+        image: Height, width and channels if its rows are images, plane by plane.
     """
 
     reader: str
     folds: int
     task: Literal["classification", "regression"] = "classification"
+    image: tuple[int, int, int] | None = None
 
 
 class UciEntry(NamedTuple):
@@ -49,14 +51,14 @@ class UciEntry(NamedTuple):
 
 
 _OTHERS: Mapping[str, Entry] = {
-    "cifar10": Entry("snnjax.data.vision:read_cifar10", 5),
-    "mnist": Entry("snnjax.data.vision:read_idx_set", 5),
-    "fashion_mnist": Entry("snnjax.data.vision:read_idx_set", 5),
+    "cifar10": Entry("snnjax.data.vision:read_cifar10", 5, image=(32, 32, 3)),
+    "mnist": Entry("snnjax.data.vision:read_idx_set", 5, image=(28, 28, 1)),
+    "fashion_mnist": Entry("snnjax.data.vision:read_idx_set", 5, image=(28, 28, 1)),
     "boston": Entry("snnjax.data.tabular:read_boston", 5, "regression"),
     "htru2": Entry("snnjax.data.tabular:read_htru2", 10),
     "sklearn_breast_cancer": Entry("snnjax.data.bundled:read", 5),
     "sklearn_diabetes": Entry("snnjax.data.bundled:read", 5, "regression"),
-    "sklearn_digits": Entry("snnjax.data.bundled:read", 5),
+    "sklearn_digits": Entry("snnjax.data.bundled:read", 5, image=(8, 8, 1)),
     "sklearn_iris": Entry("snnjax.data.bundled:read", 5),
     "sklearn_linnerud": Entry("snnjax.data.bundled:read", 5, "regression"),
     "sklearn_wine": Entry("snnjax.data.bundled:read", 5),
@@ -104,6 +106,13 @@ def entry(name: str) -> Entry:
 def folds(name: str) -> int:
     """Return how many values `data.fold` may take for data set `name`."""
     return entry(name).folds
+
+
+@cache
+def images() -> Mapping[str, tuple[int, int, int]]:
+    """Return height, width and channels of the images in each data set that has such."""
+    shapes = {name: entry(name).image for name in names()}
+    return {name: shape for name, shape in shapes.items() if shape is not None}
 
 
 def missing_predictors(name: str) -> str:

@@ -128,10 +128,11 @@ def uniform(noise: jax.Array, fan_in: Size, fan_out: Size) -> jax.Array:
 
 def orthogonal(noise: jax.Array, fan_in: int, fan_out: int) -> jax.Array:
     """Orthonormal rows or columns, whichever are fewer, drawn uniformly (Saxe et al. 2014)."""
-    tall = noise if fan_in >= fan_out else noise.T
+    is_tall = noise.shape[0] >= noise.shape[1]
+    tall = noise if is_tall else noise.T
     q, r = jnp.linalg.qr(tall)
     q = q * jnp.sign(jnp.diagonal(r))[None, :]
-    return q if fan_in >= fan_out else q.T
+    return q if is_tall else q.T
 
 
 def lsuv(noise: jax.Array, fan_in: int, fan_out: int) -> jax.Array:

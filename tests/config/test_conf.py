@@ -10,11 +10,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from snnjax.config.errors import ConfigError
 from snnjax.config.fields import leaves, own_leaves, sections, subsections
 from snnjax.config.preflight import preflight
-from snnjax.config.schema import Config
+from snnjax.config.schema import CONVOLUTIONAL, Config
 from snnjax.config.sources import ADDED_GROUPS, describe_groups, folder, groups, register
 from snnjax.config.strict import from_hydra
+from snnjax.data import catalog
 
 CHOICES = [(group, name) for group, names in groups().items() for name in names]
 FILES = [path for top in ("conf", "sweeps") for path in sorted(folder(top).glob("**/*.yaml"))]
@@ -66,7 +68,16 @@ def test_experiments_go_with_every_model_and_optimizer(
     experiment: str, model: str, optimizer: str
 ) -> None:
     names = (("experiment", experiment), ("model", model), ("optimizer", optimizer))
-    config = from_hydra(compose_with(*(override(*name) for name in names)))
+    cfg = compose_with(*(override(*name) for name in names))
+    if model in CONVOLUTIONAL and cfg.data.name not in catalog.images():
+        with pytest.raises(ConfigError, match=f"{cfg.data.name} holds no images"):
+            from_hydra(cfg)
+        return
+    if experiment == "cifar_cnn" and model not in CONVOLUTIONAL:
+        with pytest.raises(ConfigError, match=r"conv_dropout=0\.1: has no meaning without"):
+            from_hydra(cfg)
+        return
+    config = from_hydra(cfg)
     assert config.model.name == model
 
 
