@@ -108,7 +108,12 @@ class Maxout(nnx.Module):
         return int(value("pieces"))
 
     def __call__(self, x: jax.Array, axis: int = 1, key: jax.Array | None = None) -> jax.Array:
-        """Return the maximum over the pieces; those of one unit lie `width` places apart."""
-        if axis == 0:
-            return x.reshape(self.pieces, -1, x.shape[1]).max(0)
-        return x.reshape(x.shape[0], self.pieces, -1).max(1)
+        """Return the maximum over the pieces; those of one unit lie `width` places apart.
+
+        The gradient goes to the first of the largest. That of `jnp.max` looks for the pieces that
+        equal the maximum, and divides by 0 where the compiler computed one of the two anew.
+        """
+        first, *others = jnp.split(x, self.pieces, axis)
+        for piece in others:
+            first = jnp.where((piece > first) | jnp.isnan(piece), piece, first)
+        return first

@@ -1,5 +1,7 @@
 """Draws of a network: a layer's own place, padding that changes nothing, numbers that differ."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -47,12 +49,12 @@ def test_layers_and_seeds_are_uncorrelated():
 
 
 @pytest.mark.parametrize("name", CAN_PAD)
-@pytest.mark.parametrize("is_default", [True, False])
+@pytest.mark.parametrize("is_default", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_padded_layer_is_the_unpadded_one_among_zeros(name, is_default):
     """Sizes known only when the program runs, as in a population of several data sets."""
     value = value_of(init=name, init_gain=1.3, **({} if is_default else FURTHER.get(name, {})))
 
-    @jax.jit
+    @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def draw(used):
         return draw_kernels(value, KEY, PADDED, used)
 

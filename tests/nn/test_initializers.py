@@ -58,7 +58,10 @@ def check_law(weights, law):
 
 
 @pytest.mark.parametrize("name", SHAPED)
-@pytest.mark.parametrize("shape", [(16, 256), (784, 100), (256, 10)])
+@pytest.mark.parametrize(
+    "shape",
+    [(16, 256), *(pytest.param(s, marks=pytest.mark.slow) for s in [(784, 100), (256, 10)])],
+)
 @pytest.mark.parametrize("fan", ["default", "fan_in", "fan_out", "fan_avg"])
 def test_drawn_weights_follow_their_law(name, shape, fan):
     seed = {"default": 0, "fan_in": 1, "fan_out": 2, "fan_avg": 3}[fan]

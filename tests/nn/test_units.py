@@ -117,6 +117,15 @@ def test_maxout_is_the_largest_piece_and_its_gradient_goes_there(pieces, axis):
     np.testing.assert_array_equal(of_x, (won * upstream[:, None, :]).reshape(x.shape))
 
 
+def test_maxout_gives_one_piece_the_gradient_of_a_tie_and_loses_no_nan():
+    unit = make(width=1, activation="maxout", pieces=3)
+    _, _, of_x = gradients_of(unit, np.ones((1, 3), np.float32), np.ones((1, 1), np.float32))
+    np.testing.assert_array_equal(of_x, [[1, 0, 0]])
+    for place in range(3):
+        x = np.where(np.arange(3) == place, np.nan, np.arange(3)).astype(np.float32)
+        assert np.isnan(unit(jnp.asarray(x)[None])).all()
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("key", [None, KEY])
 def test_units_are_the_same_with_the_features_first(name, key):
