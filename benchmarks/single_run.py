@@ -70,7 +70,8 @@ def prepare_snnjax(case: Case, data) -> tuple[Callable[[int], None], float]:
     import numpy as np
 
     from snnjax.arrays import lay_out
-    from snnjax.config.schema import Config, ModelConfig, SgdConfig, TrainingConfig
+    from snnjax.config.optimization import SgdConfig
+    from snnjax.config.schema import Config, ModelConfig, TrainingConfig
     from snnjax.config.split import split
     from snnjax.programs import prepare
     from snnjax.strategy import Strategy

@@ -10,7 +10,8 @@ from typing import Any
 
 from snnjax.config.errors import complaint, enumerate_names, show
 from snnjax.config.fields import applies, own_leaves, subsections
-from snnjax.config.schema import Config, SgdConfig
+from snnjax.config.optimization import SgdConfig
+from snnjax.config.schema import Config
 from snnjax.metric_names import BY_TASK
 
 Rule = Callable[[Config], str]

@@ -11,7 +11,8 @@ import pytest
 
 from snnjax.config.errors import ConfigError, enumerate_names
 from snnjax.config.fields import TAG, Leaf, annotations, own_leaves, sections, tags
-from snnjax.config.schema import Config, NadamConfig, SgdConfig
+from snnjax.config.optimization import NadamConfig, SgdConfig
+from snnjax.config.schema import Config
 from snnjax.config.strict import convert, from_hydra
 from snnjax.config.values import names
 from snnjax.registry import ACTIVATIONS
