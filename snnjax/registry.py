@@ -72,7 +72,7 @@ DROPOUTS: Mapping[str, str] = {
 OPTIMIZERS: Mapping[str, str] = {
     "sgd": "optax:sgd",
     "adagrad": "optax:adagrad",
-    "rmsprop": "optax:rmsprop",
+    "rmsprop": "snnjax.optim.optimizers:rmsprop",
     "adam": "optax:adam",
     "adamw": "optax:adamw",
     "nadam": "snnjax.optim.optimizers:nadam",

@@ -9,16 +9,17 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from snnjax.config.optimization import MOMENTUM_NAMES
 from snnjax.config.split import IN_MEMBER, Program
 from snnjax.metrics import class_counts
 from snnjax.nn import noise
-from snnjax.nn.numbers import Value
+from snnjax.nn.numbers import Value, is_off
 from snnjax.nn.padding import Used, clear
 from snnjax.nn.products import precision_of_products
 from snnjax.nn.randomness import Randomness
 from snnjax.optim.clipping import clip
 from snnjax.optim.losses import losses_of
-from snnjax.optim.optimizers import MOMENTUM_NAMES, make_optimizer
+from snnjax.optim.optimizers import make_optimizer
 from snnjax.optim.regularization import add_noise, decay, penalty, project
 from snnjax.optim.schedules import UNKNOWN_PACE, Pace, momentum_of, rate_factor
 from snnjax.registry import resolve
@@ -112,7 +113,8 @@ def train_step(
         pace: Where the step lies in the training, for the schedule of the learning rate.
 
     Returns:
-        The new state, and the batch's sums before the step, dropout on.
+        The new state, and the batch's sums before the step, dropout on; of a step whose gradient
+        is limited or whose rate has a schedule what `metrics.summarize` makes metrics of, too.
     """
     params, step = state.network.params, state.step
     key = noise.fold(noise.make_key(member["seed"]), step)
@@ -129,7 +131,10 @@ def train_step(
     updated = optax.apply_updates(params, updates)
     updated = decay(regularization, settings("learning_rate"), params, updated)
     updated = project(regularization, updated)
-    return TrainState(Network(updated, extra), opt_state, step + 1), sums | clipping
+    sums |= clipping
+    if program.schedule.name != "constant":
+        sums |= {"learning_rate": settings("learning_rate"), "steps": jnp.ones(())}
+    return TrainState(Network(updated, extra), opt_state, step + 1), sums
 
 
 def mean_loss(
@@ -223,7 +228,12 @@ def apply(
 
 
 def can_pad(program: Program) -> bool:
-    """Tell whether a program's network knows of padding, so that data sets can share it."""
+    """Tell whether a program's network knows of padding, so that data sets can share it.
+
+    Gradient noise would be drawn for the padding too, and Muon scales by the size of a kernel.
+    """
+    if program.optimizer.name == "muon" or not is_off(program.regularization.noise):
+        return False
     claim = getattr(resolve("model", program.model.name), "can_pad", None)
     return claim is not None and bool(claim(program.model))
 

@@ -176,7 +176,7 @@ def _train_epoch(
     used = used_columns(problem, arrays.view)
     batches = (count + size - 1) // size
     factor = state.plateau.factor if isinstance(state.plateau, Plateau) else 1.0
-    pace = Pace(batches, batches * member["training.epochs"], factor)
+    pace = Pace(batches, member["training.epochs"], factor)
 
     def one_step(
         batch: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]
@@ -190,6 +190,8 @@ def _train_epoch(
     names = ("loss", "count") + (("hits",) if problem.task == "classification" else ())
     if is_clipped(numbers_of(program.clip, "clip", member)):
         names += ("gradient_norm", "clipped", "steps")
+    if program.schedule.name != "constant":
+        names += ("learning_rate", "steps")
     totals = {name: jnp.zeros((), jnp.float32) for name in names}
     return jax.lax.fori_loop(0, batches, one_step, (state.train, totals))
 

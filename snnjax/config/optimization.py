@@ -5,6 +5,9 @@ from typing import Literal, TypeAlias
 
 from snnjax.config.declare import number, option
 
+MOMENTUM_NAMES = ("momentum", "b1", "beta")
+"""What optimizers call their momentum, for schedules that move it."""
+
 
 def _rate(default: float) -> float:
     return number(default, above=0)

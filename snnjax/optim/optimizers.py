@@ -14,9 +14,6 @@ from snnjax.config.fields import TAG, own_leaves
 from snnjax.nn.numbers import Value
 from snnjax.registry import resolve
 
-MOMENTUM_NAMES = ("momentum", "b1", "beta")
-"""What optimizers call their momentum, for schedules that move it."""
-
 
 def make_optimizer(config: Any, value: Value) -> optax.GradientTransformation:
     """Call the function that an optimizer's name stands for with the values of its keys.
@@ -32,6 +29,49 @@ def make_optimizer(config: Any, value: Value) -> optax.GradientTransformation:
             given[name] = number
     transformation: optax.GradientTransformation = resolve("optimizer", config.name)(**given)
     return transformation
+
+
+def rmsprop(
+    learning_rate: Any,
+    decay: Any,
+    eps: Any,
+    *,
+    eps_in_sqrt: bool = False,
+    centered: bool = False,
+    momentum: Any = None,
+) -> optax.GradientTransformation:
+    """RMSProp (Tieleman & Hinton 2012), centred on request, in optax's form but for one guard.
+
+    Of a gradient that hardly changes, n - m^2, its mean square less the square of its mean, may
+    round to less than 0, and the root of that is NaN: it is taken as 0. The learning rate is in
+    the velocity, as in Keras; PyTorch multiplies by it afterwards, which differs where it changes.
+    """
+    if not centered:
+        return optax.rmsprop(learning_rate, decay, eps, eps_in_sqrt=eps_in_sqrt, momentum=momentum)
+    steps = [_scale_by_deviation(decay, eps, eps_in_sqrt)]
+    steps.append(optax.scale_by_learning_rate(learning_rate))
+    return optax.chain(*steps, *([] if momentum is None else [optax.trace(momentum)]))
+
+
+def _scale_by_deviation(decay: Any, eps: Any, eps_in_sqrt: bool) -> optax.GradientTransformation:
+    """Divide gradients by their moving standard deviation, epsilon below the root or beside it."""
+
+    def init(params: Any) -> tuple[Any, Any]:
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return zeros, zeros
+
+    def update(gradients: Any, state: Any, params: Any = None) -> tuple[Any, tuple[Any, Any]]:
+        first, second = state
+        first = jax.tree.map(lambda m, g: decay * m + (1 - decay) * g, first, gradients)
+        second = jax.tree.map(lambda n, g: decay * n + (1 - decay) * g * g, second, gradients)
+
+        def scaled(g: jax.Array, m: jax.Array, n: jax.Array) -> jax.Array:
+            variance = jnp.maximum(n - m * m, 0)
+            return g / (jnp.sqrt(variance + eps) if eps_in_sqrt else jnp.sqrt(variance) + eps)
+
+        return jax.tree.map(scaled, gradients, first, second), (first, second)
+
+    return optax.GradientTransformation(init, update)
 
 
 def nadam(

@@ -14,18 +14,20 @@ from snnjax.nn.numbers import Value
 
 Schedule = Callable[[Value, jax.Array, jax.Array], jax.Array]
 
+_ROUNDING = 2.5e-7  # relative, twice that of float32
+
 
 class Pace(NamedTuple):
     """How far a step is from the start and the end of its training.
 
     Attributes:
         epoch_steps: Steps of an epoch.
-        steps: Steps of the whole training.
+        epochs: Epochs of the whole training.
         factor: What a plateau has left of the learning rate.
     """
 
     epoch_steps: Any
-    steps: Any
+    epochs: Any
     factor: Any = 1.0
 
 
@@ -42,17 +44,19 @@ def rate_factor(config: Any, value: Value, step: jax.Array, pace: Pace) -> Any:
         return 1.0
     if config.name == "plateau":
         return pace.factor
-    time, end = (jnp.asarray(number, jnp.int32) for number in (step, pace.steps))
     if getattr(config, "unit", "steps") == "epochs":
-        time, end = time // pace.epoch_steps, end // pace.epoch_steps
-    return SCHEDULES[config.name](value, time.astype(jnp.float32), end.astype(jnp.float32))
+        time, end = step // jnp.asarray(pace.epoch_steps, step.dtype), pace.epochs
+    else:
+        time, end = step, _steps(pace)
+    time, end = (jnp.asarray(number, jnp.float32) for number in (time, end))
+    return SCHEDULES[config.name](value, time, end)
 
 
 def momentum_of(config: Any, value: Value, step: jax.Array, pace: Pace) -> Any:
     """Return the momentum a schedule wants at a step, None where it leaves it alone."""
     if config.name != "onecycle":
         return None
-    up, down = _cycle(value, jnp.asarray(step, jnp.float32), jnp.asarray(pace.steps, jnp.float32))
+    up, down = _cycle(value, jnp.asarray(step, jnp.float32), _steps(pace))
     high, low = value("high_momentum"), value("low_momentum")
     return jnp.where(up < 1, _cosine(high, low, up), _cosine(low, high, down))
 
@@ -118,21 +122,38 @@ SCHEDULES: Mapping[str, Schedule] = {
 }
 
 
+def _steps(pace: Pace) -> jax.Array:
+    """Return the steps of a training, of which there may be more than an int32 can count."""
+    return jnp.asarray(pace.epochs, jnp.float32) * jnp.asarray(pace.epoch_steps, jnp.float32)
+
+
 def _share_of_period(since: jax.Array, length: Any, stretch: Any) -> jax.Array:
-    """Return how far a time lies in its period, from 0 to 1."""
-    periods = jnp.maximum(since, 0) / length
+    """Return how far a time lies in its period, from 0 to 1.
+
+    A quotient or a logarithm may round to the wrong side of a whole number: where periods begin
+    decides, which of whole numbers is exact, but for powers, which get a tolerance.
+    """
+    since = jnp.maximum(since, 0)
     if not isinstance(stretch, jax.Array) and stretch == 1.0:
-        return periods % 1
-    # Rounding may put the first moment of a period into the one before: hence the small addition.
-    grown = jnp.log1p(periods * (stretch - 1)) / jnp.log(stretch)
-    number = jnp.floor(grown + 1e-6)
-    begin = (stretch**number - 1) / (stretch - 1)
-    return (periods - begin) / stretch**number
+        number = jnp.floor(since / length)
+        number = jnp.where((number + 1) * length <= since, number + 1, number)
+        number = jnp.where(number * length > since, number - 1, number)
+        return (since - number * length) / length
+    periods = since / length * (1 + _ROUNDING)
+    number = jnp.floor(jnp.log1p(periods * (stretch - 1)) / jnp.log(stretch))
+    number = jnp.where(_begin(number + 1, stretch) <= periods, number + 1, number)
+    number = jnp.where(_begin(number, stretch) > periods, number - 1, number)
+    return jnp.maximum(periods - _begin(number, stretch), 0) / stretch**number
+
+
+def _begin(number: jax.Array, stretch: Any) -> jax.Array:
+    """Return where a period begins, in lengths of the first."""
+    return (stretch**number - 1) / (stretch - 1)
 
 
 def _cycle(value: Value, time: jax.Array, end: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return how far the rise and the descent of a 1cycle have come, each from 0 to 1."""
-    top = jnp.maximum(value("rise") * end - 1, 1)
+    top = jnp.maximum(value("rise") * end - 1, 1e-3)  # short trainings may have no rise
     up = jnp.clip(time / top, 0, 1)
     return up, jnp.clip((time - top) / jnp.maximum(end - 1 - top, 1), 0, 1)
 
