@@ -61,8 +61,9 @@ def onecycle_needs_momentum(config: Config) -> str:
     """Refuse a schedule of the momentum where the optimizer has none to move."""
     if not isinstance(config.schedule, OneCycleConfig):
         return ""
-    optimizer: Any = config.optimizer
-    known = own_leaves(type(optimizer))
+    optimizer = config.optimizer
+    schema: Any = type(optimizer)
+    known = own_leaves(schema)
     given = [getattr(optimizer, name) for name in MOMENTUM_NAMES if name in known]
     if given and given[0] > 0:
         return ""
@@ -71,8 +72,8 @@ def onecycle_needs_momentum(config: Config) -> str:
         return complaint("optimizer.momentum", "0.0", problem, "a number > 0 and < 1")
     others = [
         name
-        for name, schema in tags(annotations(Config)["optimizer"]).items()
-        if set(MOMENTUM_NAMES) & {*own_leaves(schema)}
+        for name, other in tags(annotations(Config)["optimizer"]).items()
+        if {*MOMENTUM_NAMES} & {*own_leaves(other)}
     ]
     problem = "has no momentum for onecycle to move"
     return complaint("optimizer", optimizer.name, problem, enumerate_names(others))
