@@ -80,7 +80,8 @@ def ours_of(
     import jax
     import jax.numpy as jnp
 
-    from snnjax.config.schema import SgdConfig, TrainingConfig
+    from snnjax.config.optimization import SgdConfig
+    from snnjax.config.schema import TrainingConfig
     from snnjax.config.split import Program
     from snnjax.nn import noise
     from snnjax.nn.randomness import Randomness

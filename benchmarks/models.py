@@ -124,7 +124,8 @@ def torch_twin(config: Any, data: Any) -> Any:
     import numpy as np
     from torch_models import copy_weights, make_network
 
-    from snnjax.config.schema import SgdConfig, TrainingConfig
+    from snnjax.config.optimization import SgdConfig
+    from snnjax.config.schema import TrainingConfig
     from snnjax.config.split import Program
     from snnjax.shapes import Problem
     from snnjax.step import init_state

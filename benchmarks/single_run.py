@@ -80,7 +80,8 @@ def prepare_model(
     import numpy as np
 
     from snnjax.arrays import lay_out
-    from snnjax.config.schema import Config, SgdConfig, TrainingConfig
+    from snnjax.config.optimization import SgdConfig
+    from snnjax.config.schema import Config, TrainingConfig
     from snnjax.config.split import split
     from snnjax.programs import prepare
     from snnjax.strategy import Strategy

@@ -12,7 +12,7 @@ from snnjax.config.split import Program
 from snnjax.metrics import concordant_pairs, pair_blocks
 from snnjax.nn.padding import Used
 from snnjax.shapes import Problem
-from snnjax.step import Batch, Network, eval_step
+from snnjax.step import Batch, Member, Network, eval_step
 
 # Rows evaluated at once: enough to keep a core busy, and few for what is left over.
 _EVAL_ROWS, _REST_ROWS = 256, 32
@@ -33,12 +33,13 @@ def ranked_classes(program: Program, problem: Problem) -> range:
 
 
 def validate(
-    program: Program, problem: Problem, network: Network, arrays: Arrays
+    program: Program, problem: Problem, network: Network, member: Member, arrays: Arrays
 ) -> dict[str, Any]:
     """Evaluate on the validation rows; of the `ranked_classes` count the pairs too."""
     classes, sizes = ranked_classes(program, problem), problem.validation_rows
     first, count = arrays.view.first["validation"], arrays.view.rows["validation"]
-    sums, scores = evaluate(program, problem, network, arrays, first, count, sizes[-1], classes)
+    rows = (first, count, sizes[-1])
+    sums, scores = evaluate(program, problem, network, member, arrays, *rows, classes)
     if not classes:
         return sums
 
@@ -56,6 +57,7 @@ def evaluate(
     program: Program,
     problem: Problem,
     network: Network,
+    member: Member,
     arrays: Arrays,
     first: jax.Array,
     count: jax.Array,
@@ -68,6 +70,7 @@ def evaluate(
         program: The network's.
         problem: The shapes.
         network: What to evaluate.
+        member: Its numbers.
         arrays: The data.
         first: Where the rows begin.
         count: How many there are.
@@ -84,7 +87,7 @@ def evaluate(
         position = jnp.minimum(start + jnp.arange(size), count - 1)
         mask = start + jnp.arange(size) < count
         batch = gather(arrays, arrays.table.indices[first + position], mask)
-        sums, scores = eval_step(program, problem, network, batch, used)
+        sums, scores = eval_step(program, problem, network, batch, member, used)
         return sums, scores[:, classes.start : classes.stop]
 
     def add_blocks(carry: Any, start: jax.Array, blocks: jax.Array, size: int) -> Any:

@@ -111,7 +111,8 @@ def summarize(
 
     Args:
         sums: From `step.eval_step` over a split: `loss` and `count`, and the `class_counts`,
-            perhaps `pairs` (classification) or `squared_error` per output (regression).
+            perhaps `pairs` (classification) or `squared_error` per output (regression); of training
+            steps perhaps `gradient_norm`, `clipped`, `learning_rate` and `steps`.
         target_scale: (outputs,) unit of each regression output.
         target_squares: (outputs,) sum of squared deviations of the split's targets from their mean,
             in the network's unit.
@@ -120,6 +121,11 @@ def summarize(
     metrics = {"loss": sums["loss"] / sums["count"]}
     if "hits" in sums:
         metrics["accuracy"] = sums["hits"] / sums["count"]
+    if "clipped" in sums:
+        metrics["gradient_norm"] = sums["gradient_norm"] / sums["steps"]
+        metrics["clip_share"] = sums["clipped"] / sums["steps"]
+    if "learning_rate" in sums:
+        metrics["learning_rate"] = sums["learning_rate"] / sums["steps"]
     if "correct" in sums:
         metrics |= _classification(sums, xp)
     if "squared_error" in sums:

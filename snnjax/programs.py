@@ -185,10 +185,10 @@ def score_members(
     classes = range(problem.outputs if problem.task == "classification" else 0)
 
     def one(each: Any, table: Table) -> tuple[dict[str, Any], jax.Array]:
-        state, (_, view), first, count = each
+        state, (member, view), first, count = each
         network = training.chosen_network(program, state)
         arrays = Arrays(table, view)
-        return evaluate(program, problem, network, arrays, first, count, rows, classes)
+        return evaluate(program, problem, network, member, arrays, first, count, rows, classes)
 
     return map_members(strategy, one, (state, seats, first, count), table)
 

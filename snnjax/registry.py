@@ -74,8 +74,16 @@ DROPOUTS: Mapping[str, str] = {
 }
 
 OPTIMIZERS: Mapping[str, str] = {
-    "sgd": "snnjax.optim.optimizers:sgd",
+    "sgd": "optax:sgd",
+    "adagrad": "optax:adagrad",
+    "rmsprop": "snnjax.optim.optimizers:rmsprop",
+    "adam": "optax:adam",
+    "adamw": "optax:adamw",
     "nadam": "snnjax.optim.optimizers:nadam",
+    "adamax": "optax:adamax",
+    "adadelta": "optax:adadelta",
+    "lion": "optax:lion",
+    "muon": "optax.contrib:muon",
 }
 
 KINDS: Mapping[str, Mapping[str, str]] = {

@@ -9,13 +9,19 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from snnjax.config.optimization import MOMENTUM_NAMES
 from snnjax.config.split import IN_MEMBER, Program
 from snnjax.metrics import class_counts
 from snnjax.nn import noise
-from snnjax.nn.numbers import Value
+from snnjax.nn.numbers import Value, is_off
 from snnjax.nn.padding import Used, clear
 from snnjax.nn.products import precision_of_products
 from snnjax.nn.randomness import Randomness
+from snnjax.optim.clipping import clip
+from snnjax.optim.losses import losses_of
+from snnjax.optim.optimizers import make_optimizer
+from snnjax.optim.regularization import add_noise, decay, penalty, project
+from snnjax.optim.schedules import UNKNOWN_PACE, Pace, momentum_of, rate_factor
 from snnjax.registry import resolve
 from snnjax.shapes import Problem
 
@@ -25,6 +31,7 @@ Tree = Any
 # Below a run's seed threefry draws the weights, and `noise` the rest: for dropout it has a stream
 # per step, for shuffling this one, which no step reaches.
 SHUFFLE_STREAM = 2**32 - 1
+GRADIENT_STREAM = 2**31 - 1
 
 
 class Network(NamedTuple):
@@ -73,14 +80,15 @@ def init_state(
         rows: Gives training rows to networks whose initial weights depend on data.
     """
     key = jax.random.key(member["seed"], impl="threefry2x32")
-    value = _value(program.model, "model", member)
+    value = numbers_of(program.model, "model", member)
     model: Any = _build(program, problem, key, value, used)
     if rows is not None and getattr(model, "begins_from_data", False):
         batch = rows()
         model.adapt(batch.inputs, batch.mask)
     _, params, extra = _split(model)
     network = Network(nnx.to_pure_dict(params), nnx.to_pure_dict(extra))
-    opt_state = _optimizer(program, member).init(network.params)
+    settings = numbers_of(program.optimizer, "optimizer", member)
+    opt_state = make_optimizer(program.optimizer, settings).init(network.params)
     return TrainState(network, opt_state, jnp.zeros((), jnp.uint32))
 
 
@@ -91,22 +99,42 @@ def train_step(
     state: TrainState,
     batch: Batch,
     used: Used | None = None,
+    pace: Pace = UNKNOWN_PACE,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Take one optimizer step on the mean loss of a batch.
 
+    Args:
+        program: What is compiled.
+        problem: The shapes.
+        member: Its numbers.
+        state: Before the step.
+        batch: The rows.
+        used: What is not padding at both ends of the network; None if there is no padding.
+        pace: Where the step lies in the training, for the schedule of the learning rate.
+
     Returns:
-        The new state, and the batch's sums before the step, dropout on.
+        The new state, and the batch's sums before the step, dropout on; of a step whose gradient
+        is limited or whose rate has a schedule what `metrics.summarize` makes metrics of, too.
     """
-    key = noise.fold(noise.make_key(member["seed"]), state.step)
+    params, step = state.network.params, state.step
+    key = noise.fold(noise.make_key(member["seed"]), step)
     randomness = Randomness(key, batch.mask)
     (_, (sums, extra)), gradients = jax.value_and_grad(mean_loss, argnums=2, has_aux=True)(
-        program, problem, state.network.params, state.network.extra, batch, randomness, used
+        program, problem, params, state.network.extra, batch, member, randomness, used
     )
-    updates, opt_state = _optimizer(program, member).update(
-        gradients, state.opt_state, state.network.params
-    )
-    params = optax.apply_updates(state.network.params, updates)
-    return TrainState(Network(params, extra), opt_state, state.step + 1), sums
+    regularization = numbers_of(program.regularization, "regularization", member)
+    gradients = add_noise(regularization, gradients, _noise_key(member, step), step)
+    gradients, clipping = clip(numbers_of(program.clip, "clip", member), gradients, params)
+    settings = _settings(program, member, step, pace)
+    optimizer = make_optimizer(program.optimizer, settings)
+    updates, opt_state = optimizer.update(gradients, state.opt_state, params)
+    updated = optax.apply_updates(params, updates)
+    updated = decay(regularization, settings("learning_rate"), params, updated)
+    updated = project(regularization, updated)
+    sums |= clipping
+    if program.schedule.name != "constant":
+        sums |= {"learning_rate": settings("learning_rate"), "steps": jnp.ones(())}
+    return TrainState(Network(updated, extra), opt_state, step + 1), sums
 
 
 def mean_loss(
@@ -115,14 +143,21 @@ def mean_loss(
     params: Tree,
     extra: Tree,
     batch: Batch,
+    member: Member,
     randomness: Randomness | None,
     used: Used | None = None,
 ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Tree]]:
-    """Return the mean loss over a batch's valid rows, and beside it its sums and extra state."""
+    """Return what is minimised: the mean loss over a batch's valid rows, and the penalties.
+
+    Beside it the batch's sums, which know nothing of penalties, and the network's extra state.
+    """
     network = Network(params, extra)
     outputs, extra = apply(program, problem, network, batch.inputs, randomness, used)
-    sums = _batch_sums(problem, outputs, batch)
-    return sums["loss"] / sums["count"], (sums, extra)
+    loss = numbers_of(program.loss, "loss", member)
+    sums = _batch_sums(program, problem, loss, outputs, batch, used, is_training=True)
+    regularization = numbers_of(program.regularization, "regularization", member)
+    mean = sums["loss"] / sums["count"]
+    return mean + penalty(regularization, params), (sums, extra)
 
 
 @partial(jax.jit, static_argnums=(0, 1), inline=True)  # traced once, wherever it is called
@@ -131,6 +166,7 @@ def eval_step(
     problem: Problem,
     network: Network,
     batch: Batch,
+    member: Member,
     used: Used | None = None,
 ) -> tuple[dict[str, jax.Array], jax.Array]:
     """Evaluate a batch without dropout.
@@ -140,22 +176,13 @@ def eval_step(
         margin over the others, log p - log(1 - p), which ranks rows as the probability does.
     """
     outputs, _ = apply(program, problem, network, batch.inputs, None, used)
-    sums = _batch_sums(problem, outputs, batch)
+    loss = numbers_of(program.loss, "loss", member)
+    sums = _batch_sums(program, problem, loss, outputs, batch, used, is_training=False)
     if problem.task == "regression":
         errors = jnp.where(batch.mask[:, None], outputs - batch.targets, 0)
         return sums | {"squared_error": (errors**2).sum(0)}, outputs
     counts = class_counts(batch.targets, leading_class(outputs), batch.mask, problem.outputs)
     return sums | counts, _margins(outputs)
-
-
-def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return -log p of each row's class, from (rows, classes) logits and (rows,) labels.
-
-    Comparing classes with labels is cheaper than gathering by them, and so is the gradient.
-    """
-    shifted = logits - jax.lax.stop_gradient(logits.max(1, keepdims=True))
-    is_label = jnp.arange(logits.shape[1])[None, :] == labels[:, None]
-    return jnp.log(jnp.exp(shifted).sum(1)) - jnp.where(is_label, shifted, 0).sum(1)
 
 
 def leading_class(logits: jax.Array) -> jax.Array:
@@ -201,7 +228,12 @@ def apply(
 
 
 def can_pad(program: Program) -> bool:
-    """Tell whether a program's network knows of padding, so that data sets can share it."""
+    """Tell whether a program's network knows of padding, so that data sets can share it.
+
+    Gradient noise would be drawn for the padding too, and Muon scales by the size of a kernel.
+    """
+    if program.optimizer.name == "muon" or not is_off(program.regularization.noise):
+        return False
     claim = getattr(resolve("model", program.model.name), "can_pad", None)
     return claim is not None and bool(claim(program.model))
 
@@ -216,7 +248,7 @@ def _abstract(program: Program, problem: Problem) -> tuple[nnx.GraphDef, Tree]:
     """Return the network's structure and the shapes of its parameters."""
 
     def build() -> nnx.Module:
-        constant = _value(program.model, "model", {})
+        constant = numbers_of(program.model, "model", {})
         zero = jnp.zeros(())
 
         def value(name: str) -> Any:
@@ -245,13 +277,32 @@ def _split(model: nnx.Module) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
     return graph, params, rest[0]
 
 
-def _optimizer(program: Program, member: Member) -> optax.GradientTransformation:
-    build = resolve("optimizer", program.optimizer.name)
-    return build(program.optimizer, _value(program.optimizer, "optimizer", member))
+def _settings(program: Program, member: Member, step: jax.Array, pace: Pace) -> Value:
+    """Return the optimizer's numbers at a step, as its schedule has them."""
+    given = numbers_of(program.optimizer, "optimizer", member)
+    schedule = program.schedule
+    numbers = numbers_of(schedule, "schedule", member)
+    changed = {"learning_rate": given("learning_rate") * rate_factor(schedule, numbers, step, pace)}
+    if (momentum := momentum_of(schedule, numbers, step, pace)) is not None:
+        name = next(n for n in MOMENTUM_NAMES if hasattr(program.optimizer, n))
+        changed[name] = momentum
+    return lambda name: changed[name] if name in changed else given(name)
 
 
-def _value(config: Any, prefix: str, member: Member) -> Callable[[str], Any]:
-    """Look a number up: the member's where members may differ, else the program's constant."""
+def _noise_key(member: Member, step: jax.Array) -> jax.Array:
+    """Return the key of a step's gradient noise; the weights were drawn from the seed's own."""
+    key = jax.random.key(member["seed"], impl="threefry2x32")
+    return jax.random.fold_in(jax.random.fold_in(key, GRADIENT_STREAM), step)
+
+
+def numbers_of(config: Any, prefix: str, member: Member) -> Callable[[str], Any]:
+    """Return the values of a section: a member's where members may differ, else the program's.
+
+    Args:
+        config: A section of the program.
+        prefix: Its key.
+        member: The numbers of a member by their dotted keys.
+    """
 
     def value(name: str) -> Any:
         key = f"{prefix}.{name}"
@@ -260,16 +311,27 @@ def _value(config: Any, prefix: str, member: Member) -> Callable[[str], Any]:
     return value
 
 
-def _batch_sums(problem: Problem, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+def _batch_sums(
+    program: Program,
+    problem: Problem,
+    loss: Value,
+    outputs: jax.Array,
+    batch: Batch,
+    used: Used | None,
+    *,
+    is_training: bool,
+) -> dict[str, jax.Array]:
     """Add up a batch's loss, its valid rows and, for classes, its hits."""
-    count = batch.mask.sum().astype(jnp.float32)
-    if problem.task == "regression":
-        losses = ((outputs - batch.targets) ** 2).mean(1)
-        return {"loss": jnp.where(batch.mask, losses, 0).sum(), "count": count}
-    losses = cross_entropy(outputs, batch.targets)
-    hits = batch.mask & (leading_class(outputs) == batch.targets)
-    return {
+    classes = problem.outputs if used is None else used.outputs
+    smoothing = loss("label_smoothing") if is_training else 0.0
+    losses = losses_of(
+        program.loss.name, problem.task, outputs, batch.targets, classes, loss, smoothing
+    )
+    sums = {
         "loss": jnp.where(batch.mask, losses, 0).sum(),
-        "count": count,
-        "hits": hits.sum().astype(jnp.float32),
+        "count": batch.mask.sum().astype(jnp.float32),
     }
+    if problem.task == "classification":
+        hits = batch.mask & (leading_class(outputs) == batch.targets)
+        sums["hits"] = hits.sum().astype(jnp.float32)
+    return sums

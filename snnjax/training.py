@@ -12,6 +12,10 @@ from snnjax.evaluation import gather, of_size, spread_rows, used_columns, valida
 from snnjax.metric_names import MAXIMIZED
 from snnjax.metrics import summarize
 from snnjax.nn import noise
+from snnjax.optim.clipping import is_clipped
+from snnjax.optim.plateau import Plateau, observe
+from snnjax.optim.plateau import begin as begin_plateau
+from snnjax.optim.schedules import Pace
 from snnjax.shapes import Problem
 from snnjax.step import (
     SHUFFLE_STREAM,
@@ -19,6 +23,7 @@ from snnjax.step import (
     Network,
     TrainState,
     init_state,
+    numbers_of,
     train_step,
 )
 
@@ -38,6 +43,8 @@ class MemberState(NamedTuple):
         best_epoch: 0 while there is none.
         epoch: Epochs finished.
         status: RUNNING, FINISHED (by its epochs or its patience) or DIVERGED.
+        recent: (`training.smoothing`,) monitored values of the last epochs, the latest last.
+        plateau: What a plateau schedule knows; empty with any other.
     """
 
     train: TrainState
@@ -46,6 +53,8 @@ class MemberState(NamedTuple):
     best_epoch: jax.Array
     epoch: jax.Array
     status: jax.Array
+    recent: jax.Array
+    plateau: Plateau | tuple[()]
 
 
 def start(program: Program, problem: Problem, member: Member, arrays: Arrays) -> MemberState:
@@ -54,7 +63,10 @@ def start(program: Program, problem: Problem, member: Member, arrays: Arrays) ->
     train = init_state(program, problem, member, used, lambda: spread_rows(arrays))
     zero = jnp.zeros((), jnp.int32)
     status = jnp.where(member["training.epochs"] > 0, RUNNING, FINISHED).astype(jnp.int32)
-    return MemberState(train, train.network, jnp.array(jnp.inf), zero, zero, status)
+    recent = jnp.full(program.training.smoothing, jnp.inf)
+    plateau = begin_plateau() if program.schedule.name == "plateau" else ()
+    none_yet = jnp.array(jnp.inf)
+    return MemberState(train, train.network, none_yet, zero, zero, status, recent, plateau)
 
 
 def run_epochs(
@@ -99,7 +111,7 @@ def run_epoch(
     record = {"step": train.step, "train": train_sums}
     healthy = jnp.isfinite(train_sums["loss"]) & _is_finite(train.network)
     if problem.validation_rows:
-        sums = validate(program, problem, train.network, arrays)
+        sums = validate(program, problem, train.network, member, arrays)
         record["validation"] = sums
         healthy &= jnp.isfinite(sums["loss"])
         value = _monitored(program, arrays.view, sums)
@@ -107,15 +119,23 @@ def run_epoch(
     else:
         value = train_sums["loss"] / train_sums["count"]
     epoch = state.epoch + 1
+    recent = jnp.concatenate([state.recent[1:], value[None]])
+    seen = jnp.minimum(epoch, program.training.smoothing)
+    is_seen = jnp.arange(len(recent)) >= len(recent) - seen
+    smoothed = jnp.where(is_seen, recent, 0).sum() / seen
+    gain = member.get("training.min_gain", 0.0)
     # Without validation rows there is nothing to choose by: the last network is the best.
-    improved = healthy & ((value < state.best_value) if problem.validation_rows else True)
+    is_better = (smoothed < state.best_value - gain) if problem.validation_rows else True
+    improved = healthy & is_better
     state = MemberState(
         train=train,
         best=_choose(improved, train.network, state.best),
-        best_value=jnp.where(improved, value, state.best_value),
+        best_value=jnp.where(improved, smoothed, state.best_value),
         best_epoch=jnp.where(improved, epoch, state.best_epoch),
         epoch=epoch,
         status=state.status,
+        recent=recent,
+        plateau=_after_epoch(program, member, state.plateau, value),
     )
     finished = epoch >= member["training.epochs"]
     if "training.patience" in member:
@@ -123,6 +143,15 @@ def run_epoch(
     status = jnp.where(finished, FINISHED, RUNNING)
     status = jnp.where(healthy, status, DIVERGED).astype(jnp.int32)
     return state._replace(status=status), record
+
+
+def _after_epoch(
+    program: Program, member: Member, plateau: Plateau | tuple[()], value: jax.Array
+) -> Plateau | tuple[()]:
+    """Let a plateau schedule take notice of an epoch's monitored value."""
+    if not isinstance(plateau, Plateau):
+        return ()
+    return observe(numbers_of(program.schedule, "schedule", member), plateau, value)
 
 
 def chosen_network(program: Program, state: MemberState) -> Network:
@@ -145,6 +174,9 @@ def _train_epoch(
     # The slice of the last batch must not be shifted back to fit.
     order = jnp.minimum(jnp.pad(order, (0, size)), count - 1)
     used = used_columns(problem, arrays.view)
+    batches = (count + size - 1) // size
+    factor = state.plateau.factor if isinstance(state.plateau, Plateau) else 1.0
+    pace = Pace(batches, member["training.epochs"], factor)
 
     def one_step(
         batch: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]
@@ -152,12 +184,15 @@ def _train_epoch(
         train, totals = carry
         rows = arrays.table.indices[first + jax.lax.dynamic_slice(order, (batch * size,), (size,))]
         gathered = gather(arrays, rows, batch * size + jnp.arange(size) < count)
-        train, sums = train_step(program, problem, member, train, gathered, used)
+        train, sums = train_step(program, problem, member, train, gathered, used, pace)
         return train, jax.tree.map(jnp.add, totals, sums)
 
     names = ("loss", "count") + (("hits",) if problem.task == "classification" else ())
+    if is_clipped(numbers_of(program.clip, "clip", member)):
+        names += ("gradient_norm", "clipped", "steps")
+    if program.schedule.name != "constant":
+        names += ("learning_rate", "steps")
     totals = {name: jnp.zeros((), jnp.float32) for name in names}
-    batches = (count + size - 1) // size
     return jax.lax.fori_loop(0, batches, one_step, (state.train, totals))
 
 

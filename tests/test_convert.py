@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from snnjax.config.schema import ModelConfig, SgdConfig, TrainingConfig
+from snnjax.config.optimization import SgdConfig
+from snnjax.config.schema import ModelConfig, TrainingConfig
 from snnjax.config.split import IN_MEMBER, Program
 from snnjax.convert import ConversionError, from_keras, from_torch, to_keras, to_torch
 from snnjax.nn import noise

@@ -10,12 +10,7 @@ from varied_members import CHUNK, EPOCHS, SETS, alone, assert_as_alone, layout, 
 
 from snnjax import ending, population, programs, sweep
 from snnjax.compilation import program_count
-from snnjax.config.schema import (
-    Config,
-    DataConfig,
-    ModelConfig,
-    TrainingConfig,
-)
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.ending import Ended
 from snnjax.experiment import Means, Run
 from snnjax.outcomes import EpochRecord, Outcome

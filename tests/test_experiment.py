@@ -9,13 +9,8 @@ from conftest import QUIET
 
 from snnjax import experiment
 from snnjax.config.errors import ConfigError
-from snnjax.config.schema import (
-    Config,
-    DataConfig,
-    ModelConfig,
-    SgdConfig,
-    TrainingConfig,
-)
+from snnjax.config.optimization import SgdConfig
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.config.split import fingerprint, to_dict
 from snnjax.config.strict import convert
 

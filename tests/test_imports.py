@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 # From the top down: a module may import from its own folder and from lower layers.
 LAYERS = (
     ("train", "callback", "models"),
-    ("app", "status"),
+    ("app", "schedules", "status"),
     ("multirun",),
     ("listing",),
     ("summary", "sweep"),
@@ -25,7 +25,8 @@ LAYERS = (
     ("evaluation", "convert", "monte_carlo"),
     ("arrays", "step"),
     ("guard",),
-    ("fit", "metrics", "nn", "optim", "shapes", "sinks"),
+    ("fit", "metrics", "optim", "shapes", "sinks"),
+    ("nn",),
     ("data", "theory"),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),

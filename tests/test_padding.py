@@ -7,7 +7,8 @@ from conftest import make_dataset
 
 from snnjax import population
 from snnjax.arrays import lay_out
-from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
+from snnjax.config.optimization import NadamConfig, SgdConfig
+from snnjax.config.schema import Config, ModelConfig, TrainingConfig
 from snnjax.config.split import split
 from snnjax.nn.mlp import hidden_widths
 from snnjax.shapes import column_class, problem_of, row_class

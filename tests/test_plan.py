@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 
 from snnjax.config.errors import ConfigError
-from snnjax.config.schema import (
-    Config,
-    DataConfig,
-    ModelConfig,
-    TrainingConfig,
-    WandbConfig,
-)
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig, WandbConfig
 from snnjax.config.split import split
 from snnjax.data.catalog import DataError
 from snnjax.experiment import Means, Run

@@ -8,7 +8,8 @@ from conftest import make_dataset
 from snnjax import population
 from snnjax.arrays import lay_out
 from snnjax.compilation import program_count
-from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
+from snnjax.config.optimization import NadamConfig, SgdConfig
+from snnjax.config.schema import Config, ModelConfig, TrainingConfig
 from snnjax.config.split import split
 from snnjax.strategy import Strategy
 

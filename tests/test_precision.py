@@ -8,13 +8,8 @@ from conftest import QUIET
 from scipy import stats
 
 from snnjax import sweep
-from snnjax.config.schema import (
-    Config,
-    DataConfig,
-    ModelConfig,
-    SgdConfig,
-    TrainingConfig,
-)
+from snnjax.config.optimization import SgdConfig
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.experiment import Run
 
 SEEDS = 8

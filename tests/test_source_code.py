@@ -10,13 +10,7 @@ from conftest import QUIET
 import snnjax
 from snnjax import experiment, recorder
 from snnjax.config.errors import ConfigError
-from snnjax.config.schema import (
-    Config,
-    DataConfig,
-    ModelConfig,
-    SweepConfig,
-    TrainingConfig,
-)
+from snnjax.config.schema import Config, DataConfig, ModelConfig, SweepConfig, TrainingConfig
 from snnjax.source_code import digest_with, package_digest
 
 FILES = {

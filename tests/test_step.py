@@ -10,13 +10,14 @@ from conftest import make_dataset
 from scipy.special import logsumexp
 
 from snnjax import step as step_module
-from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig
+from snnjax.config.optimization import NadamConfig, SgdConfig
+from snnjax.config.schema import Config, ModelConfig
 from snnjax.config.split import split
+from snnjax.optim.losses import cross_entropy
 from snnjax.shapes import Problem
 from snnjax.step import (
     Batch,
     apply,
-    cross_entropy,
     eval_step,
     init_state,
     leading_class,
@@ -77,7 +78,7 @@ def test_loss_and_gradients_equal_pytorch(task, name, depth):
     The factor 4 allows for another order of summation, 1e-6 for gradients PyTorch hits exactly.
     """
     torch = pytest.importorskip("torch", reason="PyTorch is an oracle, in the `oracles` extra")
-    program, problem, _, state, batch = make(task, depth=depth, **CASES[name])
+    program, problem, member, state, batch = make(task, depth=depth, **CASES[name])
     params, extra = state.network
     twin = torch_twin(torch, params, CASES[name]["activation"])
     exact = copy.deepcopy(twin).double()
@@ -85,7 +86,7 @@ def test_loss_and_gradients_equal_pytorch(task, name, depth):
     for loss in losses:
         loss.backward()
     gradient = jax.jit(jax.value_and_grad(mean_loss, 2, has_aux=True), static_argnums=(0, 1))
-    (loss, _), gradients = gradient(program, problem, params, extra, batch, None)
+    (loss, _), gradients = gradient(program, problem, params, extra, batch, member, None)
     assert float(loss) == pytest.approx(losses[1].item(), rel=1e-6)
     for ours, theirs, wanted in zip(
         flat(gradients), torch_gradients(torch, twin), torch_gradients(torch, exact), strict=True
@@ -134,7 +135,7 @@ def test_nadam_equals_its_formula():
     first = second = 0.0
     for t in range(1, 21):
         before = np.concatenate([leaf.ravel() for leaf in flat(state.network.params)])
-        gradients, _ = gradient(program, problem, *state.network, batch, None)
+        gradients, _ = gradient(program, problem, *state.network, batch, member, None)
         g = np.concatenate([leaf.ravel() for leaf in flat(gradients)])
         first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g**2
         ahead = 0.9 * first / (1 - 0.9 ** (t + 1)) + 0.1 * g / (1 - 0.9**t)
@@ -192,8 +193,8 @@ def test_scores_are_log_odds_and_do_not_saturate(classes, spread):
 
 
 def test_evaluation_scores_the_networks_own_logits():
-    program, problem, _, state, batch = make()
-    _, scores = eval_step(program, problem, state.network, batch)
+    program, problem, member, state, batch = make()
+    _, scores = eval_step(program, problem, state.network, batch, member)
     logits, _ = apply(program, problem, state.network, batch.inputs, None)
     np.testing.assert_array_equal(scores, step_module._margins(logits))
 

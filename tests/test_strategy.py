@@ -13,12 +13,7 @@ import pytest
 from conftest import QUIET
 
 from snnjax import experiment, strategy
-from snnjax.config.schema import (
-    Config,
-    DataConfig,
-    ModelConfig,
-    TrainingConfig,
-)
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.strategy import Strategy, choose, map_members, padded_size
 
 TESTS = Path(__file__).parent

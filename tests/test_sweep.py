@@ -13,13 +13,8 @@ import pytest
 from conftest import QUIET
 
 from snnjax import compilation, experiment, sweep
-from snnjax.config.schema import (
-    Config,
-    DataConfig,
-    ModelConfig,
-    SgdConfig,
-    TrainingConfig,
-)
+from snnjax.config.optimization import SgdConfig
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.data.catalog import DataError
 from snnjax.experiment import Means, Run
 

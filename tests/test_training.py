@@ -13,7 +13,8 @@ from sklearn import metrics as sklearn
 
 from snnjax import evaluation, population, programs, shapes, training
 from snnjax.arrays import Arrays, lay_out
-from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
+from snnjax.config.optimization import NadamConfig, SgdConfig
+from snnjax.config.schema import Config, ModelConfig, TrainingConfig
 from snnjax.config.split import split
 from snnjax.metric_names import BY_TASK
 from snnjax.shapes import bucket, problem_of

@@ -8,7 +8,8 @@ from conftest import make_dataset
 
 from snnjax import population
 from snnjax.arrays import Layout, lay_out
-from snnjax.config.schema import Config, ModelConfig, SgdConfig, TrainingConfig
+from snnjax.config.optimization import SgdConfig
+from snnjax.config.schema import Config, ModelConfig, TrainingConfig
 from snnjax.config.split import Program, split
 from snnjax.step import Member
 from snnjax.strategy import Strategy

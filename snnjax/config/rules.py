@@ -5,12 +5,14 @@ What depends on the data set is judged by its entry in the catalog, before any f
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from snnjax.config.errors import complaint, enumerate_names, show
-from snnjax.config.fields import applies, own_leaves, subsections
-from snnjax.config.schema import CONVOLUTIONAL, Config, SgdConfig
+from snnjax.config.fields import annotations, applies, own_leaves, subsections, tags
+from snnjax.config.optimization import MOMENTUM_NAMES, OneCycleConfig, PiecewiseConfig, SgdConfig
+from snnjax.config.schema import CONVOLUTIONAL, Config
 from snnjax.metric_names import BY_TASK
 
 Rule = Callable[[Config], str]
@@ -20,6 +22,11 @@ _FORMS: Mapping[str, Sequence[str]] = {
     "highway": ("rectangular",),
     "resnet": ("rectangular", "diavolo"),
 }
+LOSSES: Mapping[str, tuple[str, ...]] = {
+    "classification": ("cross_entropy", "quadratic"),
+    "regression": ("squared_error", "huber"),
+}
+
 _MOST_ELEMENTS = 2**31  # of one array: indices of 32 bits end there
 
 
@@ -118,6 +125,66 @@ def convolutions_have_norm(config: Config) -> str:
     return complaint("model.norm", norm, problem, ", ".join(allowed))
 
 
+def onecycle_needs_momentum(config: Config) -> str:
+    """Refuse a schedule of the momentum where the optimizer has none to move."""
+    if not isinstance(config.schedule, OneCycleConfig):
+        return ""
+    optimizer = config.optimizer
+    schema: Any = type(optimizer)
+    known = own_leaves(schema)
+    given = [getattr(optimizer, name) for name in MOMENTUM_NAMES if name in known]
+    if given and given[0] > 0:
+        return ""
+    if given:
+        problem = "onecycle moves the momentum, and it is off"
+        return complaint("optimizer.momentum", "0.0", problem, "a number > 0 and < 1")
+    others = [
+        name
+        for name, other in tags(annotations(Config)["optimizer"]).items()
+        if {*MOMENTUM_NAMES} & {*own_leaves(other)}
+    ]
+    problem = "has no momentum for onecycle to move"
+    return complaint("optimizer", optimizer.name, problem, enumerate_names(others))
+
+
+def times_ascend(config: Config) -> str:
+    """Refuse the times of a piecewise schedule in another order than theirs."""
+    schedule = config.schedule
+    if not isinstance(schedule, PiecewiseConfig):
+        return ""
+    times = (schedule.time_1, schedule.time_2, schedule.time_3)
+    for number, (earlier, later) in enumerate(pairwise(times), 2):
+        if later <= earlier:
+            allowed = f"a number > {earlier:g}, that of schedule.time_{number - 1}"
+            return complaint(f"schedule.time_{number}", show(later), "is not later", allowed)
+    return ""
+
+
+def loss_fits_task(config: Config) -> str:
+    """Refuse a loss that the task of the data set does not have."""
+    from snnjax.data import catalog
+
+    name, task = config.loss.name, catalog.entry(config.data.name).task
+    if name in ("default", *LOSSES[task]):
+        return ""
+    problem = f"{config.data.name} is a {task} set"
+    return complaint("loss.name", name, problem, ", ".join(("default", *LOSSES[task])))
+
+
+def smoothing_needs_cross_entropy(config: Config) -> str:
+    """Refuse label smoothing of any loss but cross-entropy, which alone has such a form here."""
+    from snnjax.data import catalog
+
+    smoothing, name = config.loss.label_smoothing, config.loss.name
+    task = catalog.entry(config.data.name).task
+    is_default = name == "default" and task == "classification"
+    if not smoothing or is_default or name == "cross_entropy":
+        return ""
+    shown = f"loss.name={name}" if name != "default" else f"{config.data.name}, a {task} set"
+    problem = f"needs cross-entropy, not {shown}"
+    return complaint("loss.label_smoothing", show(smoothing), problem, "0.0")
+
+
 def kernels_are_addressable(config: Config) -> str:
     """Refuse hidden layers whose largest kernel has more elements than an array may have.
 
@@ -182,6 +249,16 @@ def patience_needs_validation(config: Config) -> str:
     return complaint("training.patience", show(patience), problem, "null")
 
 
+def gain_needs_validation(config: Config) -> str:
+    """Refuse other ways to judge epochs where there are no validation rows to judge them by."""
+    for name, off in (("min_gain", 0.0), ("smoothing", 1)):
+        given = getattr(config.training, name)
+        if given != off and config.data.validation == 0:
+            problem = "needs validation rows, and data.validation=0 leaves none"
+            return complaint(f"training.{name}", show(given), problem, show(off))
+    return ""
+
+
 def no_such_folder(key: str, path: str) -> str:
     """Return a complaint about the value `path` of `key` unless it is an existing folder."""
     if Path(path).expanduser().is_dir():
@@ -197,10 +274,15 @@ RULES: Sequence[Rule] = (
     random_slopes_are_ordered,
     convolutions_need_images,
     convolutions_have_norm,
+    onecycle_needs_momentum,
+    times_ascend,
+    loss_fits_task,
+    smoothing_needs_cross_entropy,
     kernels_are_addressable,
     data_set_has_predictors,
     root_exists,
     fold_exists,
     monitor_fits_task,
     patience_needs_validation,
+    gain_needs_validation,
 )

@@ -1,65 +1,22 @@
-"""The configuration as frozen dataclasses: the schema, the defaults and the allowed ranges.
+"""The configuration as frozen dataclasses: the schema, the defaults and the allowed ranges."""
 
-Every field says through its metadata what may stand in it and what it is to a run:
+from dataclasses import dataclass
+from typing import Literal
 
-- `static`: decides shapes or traced code; part of the Program.
-- `member`: only a number; part of the Member and free to differ inside one population.
-- `data`: which arrays a run sees; identifies the run, never reaches the compiled program.
-- `run`: where and how loudly a run reports; no part of its identity (the fingerprint).
-
-A member field with an `off` value stays in the Program while it has that value: dropout at rate
-0 or momentum 0 must not cost anything. A field that is `only` for some choice of another field
-must keep its default beside any other choice.
-"""
-
-import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
-
+from snnjax.config.declare import choice, number, option
+from snnjax.config.optimization import (
+    ClipConfig,
+    ConstantConfig,
+    LossConfig,
+    OptimizerConfig,
+    RegularizationConfig,
+    ScheduleConfig,
+    SgdConfig,
+)
 from snnjax.constants import ALPHA_01, LAMBDA_01
-
-Role = Literal["static", "member", "data", "run"]
-Only = Mapping[str, Collection[str]]
-"""Names of fields beside this one, and the values of each that this one has a meaning with."""
 
 CONVOLUTIONAL = ("cnn", "cnn_relu")
 """Names of the models that see their inputs as images."""
-
-_NO_OFF = object()
-
-
-def _field(default: Any, role: Role, *, off: Any = _NO_OFF, **details: Any) -> Any:
-    metadata = {"role": role, **{k: v for k, v in details.items() if v is not None}}
-    if off is not _NO_OFF:
-        metadata["off"] = off
-    return field(default=default, metadata=metadata)
-
-
-def number(
-    default: float | Literal["default"] | None,
-    *,
-    low: float = -math.inf,
-    high: float = math.inf,
-    above: float | None = None,
-    below: float | None = None,
-    role: Role = "member",
-    off: Any = _NO_OFF,
-    only: Only | None = None,
-) -> Any:
-    """Declare a number in [low, high], exclusive where given as `above` or `below`."""
-    bounds = {"low": low, "high": high, "above": above, "below": below}
-    return _field(default, role, off=off, only=only, **bounds)
-
-
-def choice(default: str, registry: str, role: Role = "static") -> Any:
-    """Declare a name out of a table of `snnjax.registry` (or the data catalog)."""
-    return _field(default, role, registry=registry)
-
-
-def option(default: Any, role: Role = "static", *, only: Only | None = None) -> Any:
-    """Declare a value whose type annotation says all there is to check."""
-    return _field(default, role, only=only)
 
 
 @dataclass(frozen=True)
@@ -138,33 +95,14 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class SgdConfig:
-    """Stochastic gradient descent, plain or with (Nesterov) momentum."""
-
-    name: Literal["sgd"] = option("sgd")
-    learning_rate: float = number(0.01, above=0)
-    momentum: float = number(0.0, low=0, below=1, off=0.0)
-    nesterov: bool = option(False)
-
-
-@dataclass(frozen=True)
-class NadamConfig:
-    """Adam with Nesterov momentum (Dozat 2016)."""
-
-    name: Literal["nadam"] = option("nadam")
-    learning_rate: float = number(1e-3, above=0)
-    b1: float = number(0.9, low=0, below=1)
-    b2: float = number(0.999, low=0, below=1)
-    eps: float = number(1e-7, above=0)
-
-
-@dataclass(frozen=True)
 class TrainingConfig:
     """How long to train, in which steps, and which epoch's weights to keep."""
 
     epochs: int = number(100, low=1, high=1_000_000)
     batch_size: int = number(128, low=1, high=2**31 - 1, role="static")
     patience: int | None = number(None, low=1, high=1_000_000, off=None)
+    min_gain: float = number(0.0, low=0, off=0.0)
+    smoothing: int = number(1, low=1, high=1000, role="static")
     monitor: Literal["loss", "accuracy", "macro_f1", "roc_auc", "mse", "rmse", "r2"] = option(
         "loss"
     )
@@ -215,7 +153,11 @@ class Config:
     seed: int = number(0, low=0, high=2**32 - 1)
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
-    optimizer: SgdConfig | NadamConfig = SgdConfig()
+    optimizer: OptimizerConfig = SgdConfig()
+    schedule: ScheduleConfig = ConstantConfig()
+    clip: ClipConfig = ClipConfig()
+    regularization: RegularizationConfig = RegularizationConfig()
+    loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     logging: LoggingConfig = LoggingConfig()
     sweep: SweepConfig = SweepConfig()

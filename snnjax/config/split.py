@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnjax.config.fields import Leaf, annotations, applies, own_leaves, subsections, values
-from snnjax.config.schema import Config, ModelConfig, NadamConfig, SgdConfig, TrainingConfig
+from snnjax.config.optimization import (
+    ClipConfig,
+    LossConfig,
+    OptimizerConfig,
+    RegularizationConfig,
+    ScheduleConfig,
+)
+from snnjax.config.schema import Config, ModelConfig, TrainingConfig
 
 Member: TypeAlias = dict[str, NDArray[Any]]
 """Scalars by configuration key, such as `optimizer.learning_rate`; stacked in a population."""
@@ -40,7 +47,11 @@ class Program:
     """
 
     model: ModelConfig
-    optimizer: SgdConfig | NadamConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    clip: ClipConfig
+    regularization: RegularizationConfig
+    loss: LossConfig
     training: TrainingConfig
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from snnjax.config import rules
 from snnjax.config.errors import ConfigError
 from snnjax.config.rules import RULES
 from snnjax.config.strict import from_hydra
@@ -120,6 +119,47 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "optimizer.nesterov=true: needs momentum; allowed: false, or true with "
         "optimizer.momentum > 0",
     ),
+    (
+        {"schedule": {"name": "onecycle"}},
+        "optimizer.momentum=0.0: onecycle moves the momentum, and it is off; "
+        "allowed: a number > 0 and < 1",
+    ),
+    (
+        {"schedule": {"name": "onecycle"}, "optimizer": {"name": "adagrad"}},
+        "optimizer=adagrad: has no momentum for onecycle to move; "
+        "allowed: sgd, rmsprop, adam, adamw, nadam, adamax, lion, muon",
+    ),
+    (
+        {"schedule": {"name": "piecewise", "time_1": 20, "time_2": 20}},
+        "schedule.time_2=20.0: is not later; allowed: a number > 20, that of schedule.time_1",
+    ),
+    (
+        {"loss": {"name": "huber"}},
+        "loss.name=huber: sklearn_digits is a classification set; "
+        "allowed: default, cross_entropy, quadratic",
+    ),
+    (
+        {"loss": {"name": "quadratic"}, "data": {"name": "boston"}},
+        "loss.name=quadratic: boston is a regression set; allowed: default, squared_error, huber",
+    ),
+    (
+        {"loss": {"name": "quadratic", "label_smoothing": 0.1}},
+        "loss.label_smoothing=0.1: needs cross-entropy, not loss.name=quadratic; allowed: 0.0",
+    ),
+    (
+        {"loss": {"label_smoothing": 0.1}, "data": {"name": "boston"}},
+        "loss.label_smoothing=0.1: needs cross-entropy, not boston, a regression set; allowed: 0.0",
+    ),
+    (
+        {"training": {"min_gain": 0.1}, "data": {"validation": 0}},
+        "training.min_gain=0.1: needs validation rows, and data.validation=0 leaves none; "
+        "allowed: 0.0",
+    ),
+    (
+        {"training": {"smoothing": 10}, "data": {"validation": 0}},
+        "training.smoothing=10: needs validation rows, and data.validation=0 leaves none; "
+        "allowed: 1",
+    ),
 ]
 
 
@@ -165,6 +205,13 @@ def count_complaints() -> int:
         {"model": {"name": "snnjax.nn.mlp:MLP", "form": "diavolo", "gate_bias": 1}},
         {"model": {"width": 1_000_000, "depth": 1}},
         {"model": {"width": 50_000, "depth": 2, "form": "conic"}},
+        {"schedule": {"name": "onecycle"}, "optimizer": {"momentum": 0.5}},
+        {"schedule": {"name": "onecycle"}, "optimizer": {"name": "muon"}},
+        {"schedule": {"name": "piecewise", "time_1": 1, "time_2": 1.5}},
+        {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}},
+        {"loss": {"label_smoothing": 0.1}},
+        {"loss": {"name": "huber"}, "data": {"name": "boston"}},
+        {"training": {"min_gain": 0.1, "smoothing": 10}},
         {"data": {"root": "~"}},
         {"data": {"root": ""}},
     ],

@@ -11,7 +11,8 @@ import pytest
 
 import snnjax
 from snnjax.config.fields import annotations, values
-from snnjax.config.schema import Config, LoggingConfig, ModelConfig, NadamConfig, SgdConfig
+from snnjax.config.optimization import NadamConfig, SgdConfig
+from snnjax.config.schema import Config, LoggingConfig, ModelConfig
 from snnjax.config.split import IN_MEMBER, Program, fingerprint, split, to_dict
 from snnjax.config.strict import convert
 

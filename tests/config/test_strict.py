@@ -11,12 +11,14 @@ import pytest
 
 from snnjax.config.errors import ConfigError, enumerate_names
 from snnjax.config.fields import TAG, Leaf, annotations, own_leaves, sections, tags
-from snnjax.config.schema import Config, NadamConfig, SgdConfig
+from snnjax.config.optimization import NadamConfig, SgdConfig
+from snnjax.config.schema import Config, TrainingConfig
 from snnjax.config.strict import convert, from_hydra
 from snnjax.config.values import names
 from snnjax.registry import ACTIVATIONS
 
 KNOWN = enumerate_names([*ACTIVATIONS])
+TOP = enumerate_names([*annotations(Config)])
 
 PROBES: tuple[Any, ...] = (
     True,
@@ -132,7 +134,8 @@ def test_range_is_enforced_to_the_last_step(case: Case) -> None:
         refuse(case, low - step)
     if math.isfinite(high := bounds["high"]):
         assert case.convert(high) == high
-        refuse(case, high + step)
+        # Of single precision the next number after a large one is further away.
+        refuse(case, high + (1 if whole else max(step, high * 1e-7)))
     if "above" in bounds:
         refuse(case, bounds["above"])
         assert case.convert(bounds["above"] + step) == bounds["above"] + step
@@ -203,7 +206,7 @@ def test_union_is_chosen_by_name() -> None:
     assert isinstance(convert(Config, {"optimizer": {}}).optimizer, SgdConfig)
     with pytest.raises(ConfigError, match=r"^optimizer.name=nadm: .*did you mean nadam\?$"):
         convert(Config, {"optimizer": {"name": "nadm"}})
-    with pytest.raises(ConfigError, match=r"^optimizer.b1=0.9: is a key of optimizer=nadam"):
+    with pytest.raises(ConfigError, match=r"^optimizer.b1=0.9: is a key of optimizer=adam; "):
         convert(Config, {"optimizer": {"name": "sgd", "b1": 0.9}})
 
 
@@ -217,8 +220,7 @@ def test_union_is_chosen_by_name() -> None:
         ),
         (
             {"epochs": 3},
-            "epochs=3: unknown key; allowed: seed, data, model, optimizer, training, logging, "
-            "sweep; did you mean training.epochs?",
+            f"epochs=3: unknown key; allowed: {TOP}; did you mean training.epochs?",
         ),
         (
             {"model": {"depth": 3.0}},
@@ -236,8 +238,8 @@ def test_union_is_chosen_by_name() -> None:
         ),
         (
             {"training": None},
-            "training=null: is a group of keys; allowed: epochs, batch_size, patience, monitor, "
-            "restore_best, precision",
+            "training=null: is a group of keys; allowed: "
+            + enumerate_names([*annotations(TrainingConfig)]),
         ),
         (
             {"logging": {"wandb": {"mod": "offline"}}},
@@ -247,8 +249,7 @@ def test_union_is_chosen_by_name() -> None:
         (
             {"experiment": {"seed": 1}},
             "experiment={'seed': 1}: unknown key (the first line of a file that sets other keys "
-            "must be # @package _global_); allowed: seed, data, model, optimizer, training, "
-            "logging, sweep",
+            f"must be # @package _global_); allowed: {TOP}",
         ),
         (
             {"model": {"activation": "tanhh"}},
@@ -262,10 +263,7 @@ def test_union_is_chosen_by_name() -> None:
             {"logging": {"wandb": {"project": 3}}},
             "logging.wandb.project=3: wrong type, an integer; allowed: text; did you mean '3'?",
         ),
-        (
-            {3: 4},
-            "3=4: unknown key; allowed: seed, data, model, optimizer, training, logging, sweep",
-        ),
+        ({3: 4}, f"3=4: unknown key; allowed: {TOP}"),
     ],
 )
 def test_the_line_a_user_reads(mapping: Any, line: str) -> None:

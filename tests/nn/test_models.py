@@ -12,7 +12,8 @@ from hydra.core.global_hydra import GlobalHydra
 
 from snnjax import experiment, population
 from snnjax.arrays import lay_out
-from snnjax.config.schema import Config, ModelConfig, SgdConfig, TrainingConfig
+from snnjax.config.optimization import SgdConfig
+from snnjax.config.schema import Config, ModelConfig, TrainingConfig
 from snnjax.config.sources import folder, groups, register
 from snnjax.config.split import split
 from snnjax.config.strict import from_hydra

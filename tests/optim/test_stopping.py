@@ -1,0 +1,77 @@
+"""Early stopping and plateaus of whole runs, computed again from `metrics.jsonl`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import QUIET
+
+from snnjax import experiment
+from snnjax.config.optimization import PlateauConfig, SgdConfig
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
+
+EPOCHS = 60
+
+
+def run(folder: Path, training: dict[str, Any], **sections: Any) -> tuple[Any, list[Any]]:
+    """Train a small network; return the result and the lines of every epoch."""
+    config = Config(
+        data=DataConfig("sklearn_iris"),
+        model=ModelConfig(depth=2, width=16, dropout=0.1),
+        training=TrainingConfig(epochs=EPOCHS, batch_size=16, **training),
+        logging=QUIET,
+        **{"optimizer": SgdConfig(learning_rate=0.2), **sections},
+    )
+    experiment.run(config, folder)
+    result = json.loads((folder / "result.json").read_text())
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return result, [line for line in lines if line["epoch"] > 0]
+
+
+def monitored(lines: list[Any], monitor: str) -> list[float]:
+    curve = [line[monitor] for line in lines if line["split"] == "validation"]
+    return [-value for value in curve] if monitor == "accuracy" else curve
+
+
+@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+@pytest.mark.parametrize(
+    ("smoothing", "gain", "patience"),
+    [(10, 0.0, 8), (10, 0.02, 5), (1, 0.0, 6), (1, 0.03, 6), (3, 0.01, None)],
+)
+def test_the_epoch_that_is_chosen(
+    tmp_path: Path, monitor: str, smoothing: int, gain: float, patience: int | None
+) -> None:
+    given = {"monitor": monitor, "smoothing": smoothing, "min_gain": gain, "patience": patience}
+    result, lines = run(tmp_path, given)
+    curve = monitored(lines, monitor)
+    best, best_epoch, stopped = np.inf, 0, EPOCHS
+    for epoch in range(1, EPOCHS + 1):
+        smoothed = np.mean(curve[max(0, epoch - smoothing) : epoch])
+        if smoothed < best - gain:
+            best, best_epoch = smoothed, epoch
+        if patience is not None and epoch - best_epoch >= patience:
+            stopped = epoch
+            break
+    assert (result["best_epoch"], result["epochs"]) == (best_epoch, stopped)
+    assert len(curve) == stopped
+    if patience is not None:
+        assert stopped < EPOCHS
+
+
+def test_a_plateau_cuts_the_rate(tmp_path: Path) -> None:
+    """The rate of an epoch follows from the validation losses of the epochs before."""
+    schedule = PlateauConfig(factor=0.5, patience=2, threshold=0.05, cooldown=1, minimum=0.02)
+    _, lines = run(tmp_path, {}, schedule=schedule)
+    rates = [line["learning_rate"] for line in lines if line["split"] == "train"]
+    best, waited, cooling, factor = np.inf, 0, 0, 1.0
+    for rate, loss in zip(rates, monitored(lines, "loss"), strict=True):
+        assert rate == pytest.approx(0.2 * factor, rel=1e-5)
+        is_better = loss < 0.95 * best
+        best, waited = (loss, 0) if is_better else (best, waited + 1)
+        if cooling:
+            cooling, waited = cooling - 1, 0
+        if waited > 2:
+            factor, waited, cooling = max(0.5 * factor, 0.02), 0, 1
+    assert rates[-1] == pytest.approx(0.2 * 0.02, rel=1e-5)  # it came down to the minimum
