@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from snnjax.config import rules
 from snnjax.config.errors import ConfigError
 from snnjax.config.rules import RULES
 from snnjax.config.strict import from_hydra
