@@ -31,7 +31,7 @@ from snnjax.strategy import Strategy
 
 COUNT = 3
 BASE = Config(
-    model=ModelConfig(depth=2, width=10, dropout=0.1),
+    model=ModelConfig(depth=1, width=10, dropout=0.1),
     clip=ClipConfig(value=0.5, norm=0.6, layer_norm=0.4, adaptive=0.3),
     regularization=RegularizationConfig(l1=1e-4, l2=2e-4, decay=0.02, max_norm=1.2, noise=1e-4),
     loss=LossConfig(label_smoothing=0.05),
@@ -134,7 +134,7 @@ def test_every_number_of_a_member_is_told_apart() -> None:
     [
         ("sgd plateau", 1),
         ("nadam onecycle", COUNT),
-        ("adamw cosine", COUNT),
+        pytest.param("adamw cosine", COUNT, marks=pytest.mark.slow),
         pytest.param("sgd plateau", COUNT, marks=pytest.mark.slow),
         pytest.param("nadam onecycle", 1, marks=pytest.mark.slow),
         pytest.param("adamw cosine", 1, marks=pytest.mark.slow),
