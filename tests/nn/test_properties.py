@@ -3,7 +3,7 @@
 Shapes, types, determinism and finite gradients: quick, every activation with every initialiser,
 and each of the dropouts and norms; slow, the full product. Gradients against differences: slow,
 rows of the product in which every pair of names meets. Compilation and rates that differ between
-members: slow, every fifth of these rows. Quick, these three take rows with every dropout and norm.
+members: slow, every fifth of these rows. Quick, these three take four rows, with every dropout.
 """
 
 from functools import partial
@@ -115,9 +115,11 @@ def pairs_of(row):
 
 
 def quick_rows():
-    """Choose rows in which every dropout and norm occurs, and every second of the others."""
-    halves = list(ACTIVATIONS)[::2], list(INITIALIZERS)[::2]
-    return list(zip(*halves, cycle(DROPOUTS), NORMS, strict=False))
+    """Choose a few rows of smooth, saturated, kinked and random activations."""
+    activations = ("selu", "tanh", "maxout", "rrelu")
+    initializers = ("lecun_normal", "glorot_uniform", "he_truncated", "lsuv")
+    norms = [("none", "before"), ("batch", "before"), ("layer", "after"), ("weight", "before")]
+    return list(zip(activations, initializers, cycle(DROPOUTS), norms, strict=False))
 
 
 def rows(every):
@@ -133,8 +135,7 @@ def test_the_rows_hold_every_pair_of_names():
         for a, b in product(first, second)
     }
     assert wanted == set().union(*map(pairs_of, rows_where_pairs_meet()))
-    for kind, names in enumerate(KINDS[2:], start=2):
-        assert {row[kind] for row in quick_rows()} == set(names)
+    assert {row[2] for row in quick_rows()} == set(DROPOUTS)
 
 
 @pytest.mark.parametrize("every", [24, pytest.param(1, marks=pytest.mark.slow)])
