@@ -30,7 +30,7 @@ class SgdConfig:
 
 @dataclass(frozen=True)
 class AdagradConfig:
-    """AdaGrad (Duchi et al. 2011)."""
+    """AdaGrad (Duchi et al. 2011); epsilon lies below the root, as in Keras."""
 
     name: Literal["adagrad"] = option("adagrad")
     learning_rate: float = _rate(0.01)
@@ -42,7 +42,8 @@ class AdagradConfig:
 class RmspropConfig:
     """RMSProp (Tieleman & Hinton 2012), centred on request.
 
-    `eps_in_sqrt` adds epsilon below the root, as Keras does, instead of beside it.
+    `eps_in_sqrt` adds epsilon below the root, as Keras does, instead of beside it. The learning
+    rate is part of the velocity, as in Keras; with a constant rate it is PyTorch's step too.
     """
 
     name: Literal["rmsprop"] = option("rmsprop")
@@ -67,7 +68,10 @@ class AdamConfig:
 
 @dataclass(frozen=True)
 class AdamwConfig:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+
+    As in PyTorch every parameter decays, biases too; `regularization.decay` leaves those alone.
+    """
 
     name: Literal["adamw"] = option("adamw")
     learning_rate: float = _rate(1e-3)
@@ -116,7 +120,7 @@ class AdadeltaConfig:
 
 @dataclass(frozen=True)
 class LionConfig:
-    """Lion, the sign of a momentum (Chen et al. 2023), with decoupled weight decay."""
+    """Lion, the sign of a momentum (Chen et al. 2023), with decoupled decay of all parameters."""
 
     name: Literal["lion"] = option("lion")
     learning_rate: float = _rate(1e-4)
@@ -130,7 +134,8 @@ class MuonConfig:
     """Muon (Jordan et al. 2024): the momentum of every kernel made orthogonal, the rest by AdamW.
 
     The current choice of second-order kind: it whitens the update of a layer, costs a few products
-    of its size, and has no state that evaluation would have to know of.
+    of its size, and has no state that evaluation would have to know of. As in optax the momentum
+    is corrected for its beginning, and the update has sqrt(max(1, fan_out / fan_in)) as a factor.
     """
 
     name: Literal["muon"] = option("muon")

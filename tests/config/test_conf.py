@@ -47,9 +47,13 @@ def keys_of(section: Any, prefix: str = "") -> set[str]:
     return keys
 
 
+# A choice that makes sense beside another than the default only.
+BESIDE = {("schedule", "onecycle"): ["optimizer=momentum"]}
+
+
 @pytest.mark.parametrize("choice", CHOICES, ids="=".join)
 def test_every_choice_composes_and_converts(choice: tuple[str, str]) -> None:
-    cfg = compose_with(override(*choice))
+    cfg = compose_with(override(*choice), *BESIDE.get(choice, []))
     config = from_hydra(cfg)
     assert keys_of(config) == paths_of(OmegaConf.to_container(cfg))  # --cfg job shows every key
 

@@ -1,6 +1,7 @@
 """A population whose members differ in every number there is equals single runs."""
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import jax
@@ -21,6 +22,7 @@ from snnjax.config.optimization import (
     OneCycleConfig,
     PiecewiseConfig,
     PlateauConfig,
+    PowerConfig,
     RegularizationConfig,
     RmspropConfig,
     SgdConfig,
@@ -133,7 +135,7 @@ def test_every_number_of_a_member_is_told_apart() -> None:
     ("pair", "lanes"),
     [
         ("sgd plateau", 1),
-        ("nadam onecycle", COUNT),
+        pytest.param("nadam onecycle", COUNT, marks=pytest.mark.slow),
         pytest.param("adamw cosine", COUNT, marks=pytest.mark.slow),
         pytest.param("sgd plateau", COUNT, marks=pytest.mark.slow),
         pytest.param("nadam onecycle", 1, marks=pytest.mark.slow),
@@ -153,3 +155,31 @@ def test_members_of_other_optimizers(pair: str, lanes: int) -> None:
     optimizer, schedule = MORE_PAIRS[pair]
     base = replace(BASE, optimizer=optimizer, schedule=schedule, loss=HUBER)
     assert_as_alone(base, lanes, "regression")
+
+
+@pytest.mark.slow
+def test_six_rates_by_three_thresholds() -> None:
+    """Each with constants of the schedule of its own: 18 members, one program."""
+    data, base = make_dataset(), replace(BASE, training=TrainingConfig(epochs=4, batch_size=32))
+    pairs = [
+        split(
+            replace(
+                base,
+                optimizer=SgdConfig(learning_rate=rate, momentum=0.5),
+                clip=ClipConfig(norm=threshold),
+                schedule=PowerConfig(unit="steps", time=5.0 + place, power=0.5 + 0.1 * place),
+            )
+        )
+        for place, (rate, threshold) in enumerate(
+            product((0.01, 0.03, 0.1, 0.2, 0.4, 0.8), (0.2, 0.5, 1.0))
+        )
+    ]
+    program, members = pairs[0][0], [member for _, member in pairs]
+    assert len({program for program, _ in pairs}) == 1
+    together = population.train(program, members, lay_out(data), strategy=Strategy(1))
+    losses = set()
+    for member, outcome in zip(members, together.outcomes, strict=True):
+        alone = population.train(program, [member], lay_out(data), strategy=Strategy(1))
+        assert outcome.metrics == alone.outcomes[0].metrics
+        losses.add(outcome.metrics["validation"]["loss"])
+    assert len(losses) == 18

@@ -35,10 +35,16 @@ def monitored(lines: list[Any], monitor: str) -> list[float]:
     return [-value for value in curve] if monitor == "accuracy" else curve
 
 
-@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
 @pytest.mark.parametrize(
-    ("smoothing", "gain", "patience"),
-    [(10, 0.0, 8), (10, 0.02, 5), (1, 0.0, 6), (1, 0.03, 6), (3, 0.01, None)],
+    ("monitor", "smoothing", "gain", "patience"),
+    [
+        ("loss", 10, 0.0, 8),
+        ("accuracy", 10, 0.02, 5),
+        ("loss", 1, 0.03, 6),
+        pytest.param("accuracy", 10, 0.0, 8, marks=pytest.mark.slow),
+        pytest.param("accuracy", 1, 0.0, 6, marks=pytest.mark.slow),
+        pytest.param("loss", 3, 0.01, None, marks=pytest.mark.slow),
+    ],
 )
 def test_the_epoch_that_is_chosen(
     tmp_path: Path, monitor: str, smoothing: int, gain: float, patience: int | None
