@@ -107,7 +107,7 @@ def ours_of(
     batch = Batch(jnp.asarray(inputs), jnp.asarray(labels, jnp.int32), mask)
     randomness = Randomness(noise.make_key(jnp.uint32(seed)), mask)
     step = jax.jit(jax.value_and_grad(mean_loss, 2, has_aux=True), static_argnums=(0, 1))
-    (loss, (_, extra)), gradients = step(program, problem, *network, batch, randomness)
+    (loss, (_, extra)), gradients = step(program, problem, *network, batch, {}, randomness)
     logits, _ = apply(program, problem, network, batch.inputs, None)
     return network, {
         "outputs": {(): np.asarray(logits)},

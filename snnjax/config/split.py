@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from snnjax.config.fields import Leaf, annotations, applies, own_leaves, subsections, values
 from snnjax.config.optimization import (
     ClipConfig,
+    ConstantConfig,
     LossConfig,
     OptimizerConfig,
     RegularizationConfig,
@@ -48,11 +49,11 @@ class Program:
 
     model: ModelConfig
     optimizer: OptimizerConfig
-    schedule: ScheduleConfig
-    clip: ClipConfig
-    regularization: RegularizationConfig
-    loss: LossConfig
     training: TrainingConfig
+    schedule: ScheduleConfig = ConstantConfig()
+    clip: ClipConfig = ClipConfig()
+    regularization: RegularizationConfig = RegularizationConfig()
+    loss: LossConfig = LossConfig()
 
 
 def split(config: Config) -> tuple[Program, Member]:

@@ -58,7 +58,7 @@ def run_ours(features: int, *, training: bool, **model: Any) -> dict[str, Any]:
     )
     randomness = Randomness(noise.make_key(jnp.uint32(0)), batch.mask) if training else None
     gradient = jax.jit(jax.value_and_grad(mean_loss, 2, has_aux=True), static_argnums=(0, 1))
-    arguments = (program, problem, params, extra, batch, randomness)
+    arguments = (program, problem, params, extra, batch, member, randomness)
     (loss, (_, after)), gradients = gradient(*arguments)
     outputs, _ = apply(program, problem, Network(params, extra), batch.inputs, randomness)
     return {
