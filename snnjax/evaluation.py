@@ -123,7 +123,11 @@ def gather(arrays: Arrays, rows: jax.Array, mask: jax.Array) -> Batch:
 def spread_rows(arrays: Arrays) -> Batch:
     """Return training rows spread evenly over all of them, for networks that begin from data."""
     first, count = arrays.view.first["train"], arrays.view.rows["train"]
-    position = jnp.arange(_STARTING_ROWS) * jnp.maximum(1, count // _STARTING_ROWS)
+    number = jnp.arange(_STARTING_ROWS)
+    # number * count / _STARTING_ROWS, in parts that do not leave int32.
+    whole, rest = count // _STARTING_ROWS, count % _STARTING_ROWS
+    spread = number * whole + number * rest // _STARTING_ROWS
+    position = jnp.where(count > _STARTING_ROWS, spread, number)
     rows = arrays.table.indices[first + jnp.minimum(position, count - 1)]
     return gather(arrays, rows, position < count)
 

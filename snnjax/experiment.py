@@ -288,7 +288,7 @@ def _introduce(config: Config, data: Dataset) -> None:
     model = config.model
     say(
         f"{data.name}: {rows} rows, {data.features.shape[1]:,} features, {data.outputs} {ends}; "
-        f"{model.name}: {model.depth} hidden layers of {model.width} ({model.form}), "
+        f"{model.name}: depth {model.depth}, width {model.width} ({model.form}), "
         f"{parameters:,} parameters"
     )
 

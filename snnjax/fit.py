@@ -11,6 +11,9 @@ from snnjax.data.dataset import Dataset
 from snnjax.metric_names import BY_TASK
 from snnjax.registry import resolve
 
+FROM_DATA = ("weight", "lsuv")
+"""Pieces whose initial weights depend on training rows, by name."""
+
 
 def check(config: Config, data: Dataset) -> None:
     """Refuse a run that cannot be trained on its data.
@@ -74,9 +77,17 @@ def check_names(config: Config) -> None:
         ("name", "model", model.name),
         ("activation", "activation", model.activation),
         ("init", "initializer", model.init),
+        ("norm", "normalization", model.norm),
         ("dropout_kind", "dropout", model.dropout_kind),
     ):
         try:
             resolve(kind, name)
         except (ImportError, AttributeError) as error:
             raise ConfigError(f"model.{key}={name}: {error}") from error
+    if not hasattr(resolve("model", model.name), "adapt"):
+        for key, name in (("norm", model.norm), ("init", model.init)):
+            if name in FROM_DATA:
+                raise ConfigError(
+                    f"model.{key}={name}: begins from data, and {model.name} has no method adapt; "
+                    f"allowed: a network that has one, or another model.{key}"
+                )

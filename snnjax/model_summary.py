@@ -140,22 +140,30 @@ def _nearest(path: Path, homes: Mapping[Path, int]) -> Path | None:
 
 def _flops(shape: tuple[int, ...], convolutions: list[tuple[tuple[int, ...], int]]) -> int:
     """Return the FLOPs of the products with a kernel; each convolution is counted once."""
+    matrix = (int(np.prod(shape[:-1])), shape[-1])
     for place, (kernel, flops) in enumerate(convolutions):
-        if kernel == shape:
+        if len(shape) > 2 and kernel == matrix:
             del convolutions[place]
             return flops
     return 2 * int(np.prod(shape))
 
 
 def _convolutions(jaxpr: Any) -> Iterator[tuple[tuple[int, ...], int]]:
-    """Yield the kernel's shape and the FLOPs of every convolution of a program."""
+    """Yield what every convolution of a program is as a matrix, (fan_in, channels), and its FLOPs.
+
+    A convolution is one for the compiler, or, on a CPU, products of patches part by part.
+    """
     for equation in jaxpr.eqns:
-        if equation.primitive.name == "conv_general_dilated":
+        if equation.primitive.name in ("conv_general_dilated", "dot_general"):
             kernel = equation.invars[1].aval.shape
-            channels = kernel[equation.params["dimension_numbers"].rhs_spec[0]]
-            places = equation.outvars[0].aval.size // channels
-            yield kernel, 2 * int(np.prod(kernel)) * places
+            outputs = equation.outvars[0].aval
+            size = int(np.prod(kernel))
+            channels = kernel[-1]
+            if equation.primitive.name == "conv_general_dilated":
+                channels = kernel[equation.params["dimension_numbers"].rhs_spec[0]]
+            yield (size // channels, channels), 2 * size * (outputs.size // channels)
+        repeats = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
         for value in equation.params.values():
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
-                yield from _convolutions(inner)
+                yield from ((shape, repeats * flops) for shape, flops in _convolutions(inner))

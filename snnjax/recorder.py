@@ -214,6 +214,8 @@ def _run_info(config: Config, folder: Path, data: Dataset, sweep: Path | None) -
         config=to_dict(config),
         fingerprint=fingerprint(config),
         sweep=sweep,
+        smoothing=config.training.smoothing,
+        min_gain=config.training.min_gain,
     )
 
 
@@ -230,7 +232,7 @@ def code_digest(config: Config) -> str:
     that they import from where they lie.
     """
     model = config.model
-    named = (model.name, model.activation, model.init, model.dropout_kind)
+    named = (model.name, model.activation, model.init, model.norm, model.dropout_kind)
     modules = {name.split(":")[0] for name in named if ":" in name}
     return digest_with(tuple(sorted(modules)))[:12]
 

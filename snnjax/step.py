@@ -230,9 +230,12 @@ def apply(
 def can_pad(program: Program) -> bool:
     """Tell whether a program's network knows of padding, so that data sets can share it.
 
-    Gradient noise would be drawn for the padding too, and Muon scales by the size of a kernel.
+    Gradient noise would be drawn for the padding too, Muon scales by the size of a kernel, and
+    adaptive clipping measures vectors whole, which conic networks pad.
     """
     if program.optimizer.name == "muon" or not is_off(program.regularization.noise):
+        return False
+    if program.clip.adaptive is not None and program.model.form == "conic":
         return False
     claim = getattr(resolve("model", program.model.name), "can_pad", None)
     return claim is not None and bool(claim(program.model))

@@ -132,6 +132,14 @@ def test_rows_of_a_perceptron() -> None:
     assert summary.other == 0
 
 
+def test_flops_of_convolutions_count_every_position() -> None:
+    """Of 32 x 32 pixels in three planes, counted by hand."""
+    summary = summarize_model(ModelConfig(name="cnn", depth=1, width=512), Ends(3072, 10))
+    layers = [(32, 3, 32), (30, 32, 32), (15, 32, 64), (13, 64, 64)]
+    wanted = [2 * 9 * fan_in * fan_out * size**2 for size, fan_in, fan_out in layers]
+    assert [row.flops for row in summary.rows] == [*wanted, 2 * 6 * 6 * 64 * 512, 2 * 512 * 10]
+
+
 def test_parameters_go_with_the_weights_of_their_own_layer() -> None:
     """A norm beside the last matrix of a block is not that of the matrix inside the block."""
     inner, outer = ("block", "inner", "linear", "kernel"), ("block", "linear", "kernel")

@@ -37,3 +37,11 @@ def test_a_name_the_file_lacks_is_refused(folder):
     assert "Skip" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (folder / "run/result.json").exists()
+
+
+@pytest.mark.parametrize("choice", ["model.norm=weight", "model.init=lsuv"])
+def test_what_begins_from_data_is_refused_without_a_method_for_it(folder, choice):
+    result = train(folder, "model.name=mynet:Skip", choice)
+    assert result.returncode == 2
+    assert f"{choice}: begins from data, and mynet:Skip has no method adapt" in result.stderr
+    assert not (folder / "run/result.json").exists()

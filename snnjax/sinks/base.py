@@ -26,6 +26,8 @@ class RunInfo:
         fingerprint: Hash of the configuration; equal fingerprint means same run.
         start_epoch: Epochs done before, when the run goes on from a checkpoint; 0 for a fresh one.
         sweep: The folder of the multirun that the run belongs to; None for a run alone.
+        smoothing: Epochs that the watched metric is averaged over.
+        min_gain: How much better it must be than the best.
     """
 
     name: str
@@ -38,6 +40,8 @@ class RunInfo:
     fingerprint: str = ""
     start_epoch: int = 0
     sweep: Path | None = None
+    smoothing: int = 1
+    min_gain: float = 0.0
 
 
 @dataclass(frozen=True)

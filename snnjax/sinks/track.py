@@ -1,6 +1,7 @@
 """What a console says about a run: latest metrics, best epoch, pace and time left, as text."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -45,6 +46,7 @@ class Track:
         self.started = clock()
         self._clock = clock
         self._latest: dict[str, Mapping[str, float]] = {}
+        self._recent: deque[float] = deque(maxlen=run.smoothing)
         self._first: tuple[float, int] | None = None
         self._last = (self.started, 0)
         for evaluation in earlier:
@@ -110,6 +112,8 @@ class Track:
         value = evaluation.metrics.get(self.run.monitor)
         if evaluation.split != self.run.split or value is None or value != value:
             return
+        self._recent.append(float(value))
+        smoothed = sum(self._recent) / len(self._recent)
         sign = 1 if self.run.maximize else -1
-        if self.best is None or sign * value > sign * self.best[0]:
-            self.best = (float(value), evaluation.epoch)
+        if self.best is None or sign * smoothed > sign * self.best[0] + self.run.min_gain:
+            self.best = (smoothed, evaluation.epoch)

@@ -40,6 +40,18 @@ def test_a_plain_line_says_it_all(run, clock, epoch_of):
     )
 
 
+def test_the_best_epoch_is_chosen_as_training_does(make_run, epoch_of):
+    """By the mean of three epochs, and only where that gains enough."""
+    track = Track(make_run(smoothing=3, min_gain=0.1))
+    best = []
+    for epoch, value in enumerate([0.5, 0.1, 0.6, 0.65, 0.9, 0.7], 1):
+        for evaluation in epoch_of(epoch, value):
+            track.update(evaluation)
+        best.append(track.best)
+    assert [epoch for _, epoch in best] == [1, 1, 1, 1, 5, 5]
+    assert best[-1][0] == pytest.approx((0.6 + 0.65 + 0.9) / 3)
+
+
 def test_every_epoch_of_a_slow_run_has_a_line(run, clock, epoch_of):
     sink, stream = plain(run, clock)
     train(sink, clock, epoch_of, range(1, 51), seconds=5)
