@@ -3,6 +3,7 @@
 In an installed package `conf` and `sweeps` lie inside it, in a checkout beside it.
 """
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,16 @@ def defaults(schema: type) -> dict[str, Any]:
 
 
 def describe_groups() -> str:
-    """Return one aligned line per group for the help page."""
+    """Return the groups and their choices for the help page, aligned, within 100 columns."""
     listed = dict(groups())
     last = {name: listed.pop(name) for name in ADDED_GROUPS if name in listed}
     width = max(map(len, (*listed, *last)))
-    return "\n".join(f"  {g:{width}}  {', '.join(c)}" for g, c in (*listed.items(), *last.items()))
+    lines: list[str] = []
+    for group, choices in (*listed.items(), *last.items()):
+        margin = " " * (width + 4)
+        wrapped = textwrap.wrap(
+            ", ".join(choices), 100, initial_indent=margin, subsequent_indent=margin
+        )
+        first = f"  {group:{width}}  {(wrapped or [''])[0].strip()}"
+        lines += [first, *wrapped[1:]]
+    return "\n".join(lines)
