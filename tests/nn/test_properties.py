@@ -3,7 +3,7 @@
 Shapes, types, determinism and finite gradients: quick, every activation with every initialiser,
 and each of the dropouts and norms; slow, the full product. Gradients against differences: slow,
 every fifth of the rows in which every pair of names meets. Compilation and rates that differ
-between members: slow, every twelfth of them. Quick, these take four rows, with every dropout.
+between members: slow, every tenth of them. Quick, these take four rows, with every dropout.
 """
 
 from functools import partial
@@ -221,7 +221,7 @@ def test_the_gradient_equals_differences_in_float64(activation, init, dropout, n
     np.testing.assert_allclose(slope, difference, rtol=1e-5, atol=1e-6)
 
 
-@rows(12)
+@rows(10)
 def test_compiled_or_not_and_in_bfloat16_products(activation, init, dropout, norm):
     """Outputs in training and in evaluation, and running moments, equal to float32 rounding."""
     config = config_of(activation, init, dropout, norm)
@@ -246,7 +246,7 @@ def test_compiled_or_not_and_in_bfloat16_products(activation, init, dropout, nor
     assert {leaf.dtype for leaf in rounded} == {jnp.dtype("float32")}
 
 
-@rows(12)
+@rows(10)
 def test_mapping_over_rates_equals_a_loop(activation, init, dropout, norm):
     loss, params = split_loss((activation, init, dropout, norm))
     rates = {
