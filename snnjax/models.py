@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 from snnjax.app import told
 from snnjax.config.errors import ConfigError
-from snnjax.config.overrides import check_overrides
 from snnjax.config.schema import Config
-from snnjax.config.sources import folder, register
-from snnjax.config.strict import from_hydra
+from snnjax.config.sources import folder
 from snnjax.registry import KINDS, resolve
 
 if TYPE_CHECKING:
@@ -104,13 +102,10 @@ def configured(overrides: Sequence[str]) -> Config:
     Raises:
         ConfigError: They describe none, or several.
     """
-    from snnjax.config.preflight import preflight
+    from snnjax.config.preflight import the_only
 
-    given = check_overrides(overrides)
-    register()
-    if (composed := preflight(given)) is None:
-        raise ConfigError(f"{' '.join(overrides)}: a sweep of several networks; name one of them")
-    return from_hydra(composed)
+    problem = f"{' '.join(overrides)}: a sweep of several networks; name one of them"
+    return the_only(overrides, problem)
 
 
 def _summary_lines(overrides: Sequence[str]) -> list[str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from snnjax.config.errors import ConfigError
-from snnjax.config.overrides import check_overrides
 from snnjax.config.schema import Config
 from snnjax.endings import DONE, complain, explain
 
@@ -102,15 +101,9 @@ def draw(curve: Curve) -> str:
 
 
 def _composed(overrides: Sequence[str]) -> Config:
-    from snnjax.config.preflight import preflight
-    from snnjax.config.sources import register
-    from snnjax.config.strict import from_hydra
+    from snnjax.config.preflight import the_only
 
-    register()
-    composed = preflight(check_overrides(overrides))
-    if composed is None:
-        raise ConfigError(["one schedule at a time; allowed: one value for every key"])
-    return from_hydra(composed)
+    return the_only(overrides, "one schedule at a time; allowed: one value for every key")
 
 
 def _save(curve: Curve, path: Path) -> None:

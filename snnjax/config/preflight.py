@@ -24,10 +24,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
 from snnjax.config.fields import leaves, own_leaves
+from snnjax.config.overrides import check_overrides
 from snnjax.config.plain import PlainValues
 from snnjax.config.rules import no_such_folder
 from snnjax.config.schema import Config
-from snnjax.config.sources import folder, groups
+from snnjax.config.sources import folder, groups, register
 from snnjax.config.strict import from_hydra
 from snnjax.config.values import describe, is_plain_number
 
@@ -74,6 +75,23 @@ def preflight(
             raise
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
             raise ConfigError([summarize(error)]) from error
+
+
+def the_only(overrides: Sequence[str], several: str) -> Config:
+    """Return the one configuration that the overrides of a command line describe.
+
+    Args:
+        overrides: As they were typed.
+        several: What to say where they describe a sweep.
+
+    Raises:
+        ConfigError: They describe none, or several.
+    """
+    given = check_overrides(overrides)
+    register()
+    if (composed := preflight(given)) is None:
+        raise ConfigError(several)
+    return from_hydra(composed)
 
 
 def summarize(error: Exception) -> str:

@@ -39,9 +39,7 @@ class UnitVarianceLinear(Linear):
 
     def adapt(self, x: jax.Array, mask: jax.Array) -> None:
         """Divide the kernel by the deviation of its outputs over the valid rows and all units."""
-        means, variances = moments_of_rows(x @ self.kernel[...], 1, mask)
-        variance = variances.mean() + means.var()
-        self.kernel[...] = self.kernel[...] / jnp.sqrt(jnp.maximum(variance, _TINY))
+        self.kernel[...] = with_unit_variance(self.kernel[...], x @ self.kernel[...], mask)
 
 
 class WeightNormLinear(nnx.Module):
@@ -59,11 +57,7 @@ class WeightNormLinear(nnx.Module):
     @property
     def kernel(self) -> jax.Array:
         """The weights, (fan_in, fan_out)."""
-        direction = self.direction[...]
-        squares = (direction**2).sum(0, keepdims=True)
-        is_padding = squares < _TINY**2
-        norm = jnp.sqrt(jnp.where(is_padding, 1, squares))
-        return jnp.where(is_padding, 0, direction * (self.length[...][None, :] / norm))
+        return of_lengths(self.direction[...], self.length[...])
 
     def __call__(self, x: jax.Array, axis: int = 1) -> jax.Array:
         """Map (rows, fan_in) to (rows, fan_out), with the features along axis 0 both transposed."""
@@ -76,6 +70,20 @@ class WeightNormLinear(nnx.Module):
         scale = jnp.where(is_dead, 1, jax.lax.rsqrt(jnp.where(is_dead, 1, variance)))
         self.length[...] = self.length[...] * scale
         self.bias[...] = jnp.where(is_dead, self.bias[...], (self.bias[...] - mean) * scale)
+
+
+def with_unit_variance(kernel: jax.Array, outputs: jax.Array, mask: jax.Array) -> jax.Array:
+    """Divide a kernel by the deviation of its outputs (rows, units) over valid rows and units."""
+    means, variances = moments_of_rows(outputs, 1, mask)
+    return kernel / jnp.sqrt(jnp.maximum(variances.mean() + means.var(), _TINY))
+
+
+def of_lengths(direction: jax.Array, length: jax.Array) -> jax.Array:
+    """Return the weights g v / |v| of units, 0 for those that are padding."""
+    squares = (direction**2).sum(0, keepdims=True)
+    is_padding = squares < _TINY**2
+    norm = jnp.sqrt(jnp.where(is_padding, 1, squares))
+    return jnp.where(is_padding, 0, direction * (length[None, :] / norm))
 
 
 def make_linear(value: Value, kernel: jax.Array, used: Size) -> Linear | WeightNormLinear:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from snnjax.nn.linear import of_lengths
 from snnjax.nn.numbers import Value, is_off
 
 Tree = Any
@@ -33,10 +34,7 @@ def weights(params: Tree) -> Iterator[jax.Array]:
     if "kernel" in params:
         yield params["kernel"]
     elif "direction" in params:
-        direction, length = params["direction"], params["length"]
-        squares = (direction * direction).sum(0, keepdims=True)
-        norm = jnp.sqrt(jnp.where(squares > 0, squares, 1))
-        yield direction * (length[None, :] / norm)
+        yield of_lengths(params["direction"], params["length"])
     else:
         for inner in params.values():
             yield from weights(inner)
