@@ -15,6 +15,7 @@ from snnjax.config.schema import Config
 from snnjax.endings import DONE, complain, explain
 
 _LINES, _POINTS, _BAR = 25, 1000, 48
+_IMAGES = (".png", ".svg", ".pdf")
 
 
 class Curve(NamedTuple):
@@ -36,12 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m snnjax.schedules", description=__doc__)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for snnjax.train")
     parser.add_argument("--epoch-steps", type=int, default=100, help="steps of an epoch (100)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="an image too, by matplotlib")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="an image too")
     given = parser.parse_args(arguments)
     try:
         if given.epoch_steps < 1:
             problem = f"--epoch-steps={given.epoch_steps}: out of range"
             raise ConfigError([f"{problem}; allowed: an integer >= 1"])
+        if given.out is not None and given.out.suffix not in _IMAGES:
+            problem = f"--out={given.out}: not the name of an image"
+            raise ConfigError([f"{problem}; allowed: a name that ends in {', '.join(_IMAGES)}"])
         config = _composed(given.overrides)
         print(draw(curve_of(config, given.epoch_steps, _LINES)))
         if given.out is not None:
@@ -107,13 +111,16 @@ def _composed(overrides: Sequence[str]) -> Config:
 
 
 def _save(curve: Curve, path: Path) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigError([f"--out={path}: needs matplotlib, which is not installed"]) from error
-    axes = (figure := Figure(layout="constrained")).subplots()
-    axes.plot(curve.epochs, curve.rates)
-    axes.set(xlabel="epoch", ylabel="learning rate")
+    from matplotlib.figure import Figure
+
+    figure = Figure(layout="constrained")
+    axes = figure.subplots(2 if curve.momenta else 1, sharex=True, squeeze=False)[:, 0]
+    axes[0].plot(curve.epochs, curve.rates)
+    axes[0].set(ylabel="learning rate")
+    if curve.momenta:
+        axes[1].plot(curve.epochs, curve.momenta)
+        axes[1].set(ylabel="momentum")
+    axes[-1].set(xlabel="epoch")
     figure.savefig(path)
 
 

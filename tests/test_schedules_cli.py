@@ -38,6 +38,13 @@ def test_momenta_are_shown_where_they_move(capsys):
     assert rows[0].split()[:3] == ["0.00", "0.0004", "0.9500"]
 
 
+@pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("a.svg", b"<?xml")])
+def test_an_image_is_drawn(name, begins, tmp_path, capsys):
+    path = tmp_path / name
+    assert main(["schedule=onecycle", "optimizer=momentum", "--out", str(path)]) == 0
+    assert path.read_bytes().startswith(begins)
+
+
 def test_bars_are_as_long_as_rates():
     lines = draw(curve_of(make(name="linear"), epoch_steps=1, points=3)).splitlines()[1:]
     assert [line.count("#") for line in lines] == [48, 24, 2]
@@ -50,6 +57,7 @@ def test_bars_are_as_long_as_rates():
         (["schedule=cosine", "schedule.time=0"], "schedule.time=0: out of range; allowed: "),
         (["seed=1,2"], "seed=1,2: several values make several runs"),
         (["--epoch-steps", "0"], "--epoch-steps=0: out of range; allowed: an integer >= 1"),
+        (["--out", "curve.foo"], "--out=curve.foo: not the name of an image; allowed: "),
     ],
 )
 def test_mistakes_are_one_line(argv, line, capsys):
