@@ -145,7 +145,9 @@ def _score(
         for begin in range(0, int(counts.max()), programs.rows):
             count = np.clip(counts - begin, 0, programs.rows).astype(np.int32)
             first = np.where(count > 0, firsts + begin, firsts).astype(np.int32)
-            blocks.append(fetch(programs.score(state, seats, table, first, count)))
+            # Passes over rows that were trained on would cost much and tell little.
+            place = np.full_like(first, -1 if split == "train" else begin)
+            blocks.append(fetch(programs.score(state, seats, table, first, count, place)))
         if blocks:
             sums, scores = zip(*blocks, strict=True)
             totals = jax.tree.map(lambda *parts: sum(np.float64(part) for part in parts), *sums)

@@ -112,7 +112,8 @@ def summarize(
     Args:
         sums: From `step.eval_step` over a split: `loss` and `count`, and the `class_counts`,
             perhaps `pairs` (classification) or `squared_error` per output (regression); of training
-            steps perhaps `gradient_norm`, `clipped`, `learning_rate` and `steps`.
+            steps perhaps `gradient_norm`, `clipped`, `learning_rate` and `steps`; of passes with
+            dropout on perhaps `entropy` and `information`, or `squared_spread` per output.
         target_scale: (outputs,) unit of each regression output.
         target_squares: (outputs,) sum of squared deviations of the split's targets from their mean,
             in the network's unit.
@@ -121,6 +122,9 @@ def summarize(
     metrics = {"loss": sums["loss"] / sums["count"]}
     if "hits" in sums:
         metrics["accuracy"] = sums["hits"] / sums["count"]
+    for name in ("entropy", "information"):
+        if name in sums:
+            metrics[name] = sums[name] / sums["count"]
     if "clipped" in sums:
         metrics["gradient_norm"] = sums["gradient_norm"] / sums["steps"]
         metrics["clip_share"] = sums["clipped"] / sums["steps"]
@@ -161,4 +165,8 @@ def _regression(sums: Sums, target_scale: Any, target_squares: Any, xp: Any) -> 
     is_constant = target_squares <= 0
     share = squared_error / xp.where(is_constant, 1, target_squares)
     r2 = 1 - xp.where(is_constant, xp.where(squared_error > 0, 1, 0), share)
-    return {"mse": mse, "rmse": xp.sqrt(mse), "r2": r2.mean(-1)}
+    metrics = {"mse": mse, "rmse": xp.sqrt(mse), "r2": r2.mean(-1)}
+    if "squared_spread" in sums:
+        variance = (sums["squared_spread"] * target_scale**2).mean(-1) / sums["count"]
+        metrics["spread"] = xp.sqrt(variance)
+    return metrics

@@ -1,20 +1,25 @@
-"""Monte-Carlo dropout: a network's uncertainty from passes with dropout left on.
+"""Monte-Carlo dropout: a network's predictions and uncertainty from passes with dropout left on.
 
 Gal & Ghahramani 2016: every pass draws new masks, and the random slopes of rrelu; it is a sample of
 the predictive distribution.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from snnjax.arrays import Arrays
 from snnjax.config.split import Program
+from snnjax.evaluation import gather, used_columns
 from snnjax.nn import noise
 from snnjax.nn.padding import Used
 from snnjax.nn.randomness import Randomness
 from snnjax.shapes import Problem
-from snnjax.step import Network, apply
+from snnjax.step import MONTE_CARLO_STREAM, Member, Network, apply, judge, numbers_of
+
+# Rows that predict together.
+_ROWS = 256
 
 
 class Predictions(NamedTuple):
@@ -51,6 +56,7 @@ def predict(
     passes: jax.Array | int,
     key: jax.Array,
     used: Used | None = None,
+    first_row: jax.Array | int | None = None,
 ) -> Predictions:
     """Predict rows by several passes, of which only sums are kept.
 
@@ -63,13 +69,15 @@ def predict(
         network: What predicts.
         inputs: (rows, features), scaled.
         passes: How many, at least 1; may be traced.
-        key: A `noise` key; rows given in several calls should have one for each call.
+        key: A `noise` key.
         used: What is not padding at both ends of the network; None if there is no padding.
+        first_row: The place of the first row, where rows are given in several calls: they then
+            have the masks that they would have in one.
     """
     is_classes = problem.task == "classification"
 
     def outputs_of(number: jax.Array) -> jax.Array:
-        randomness = Randomness(noise.fold(key, number))
+        randomness = Randomness(noise.fold(key, number), first_row=first_row)
         outputs, _ = apply(program, problem, network, inputs, randomness, used)
         return jax.nn.softmax(outputs) if is_classes else outputs
 
@@ -94,6 +102,67 @@ def predict(
     entropy = _entropy(mean)
     # It is not negative; rounding would make it so where all passes agree.
     return Predictions(mean, spread, entropy, jnp.maximum(entropy - within, 0))
+
+
+def score(
+    program: Program,
+    problem: Problem,
+    network: Network,
+    member: Member,
+    arrays: Arrays,
+    first: jax.Array,
+    count: jax.Array,
+    place: jax.Array,
+    length: int,
+) -> dict[str, Any]:
+    """Judge the mean predictions of `training.monte_carlo` passes over rows of a split.
+
+    Args:
+        program: The network's.
+        problem: The shapes.
+        network: What predicts.
+        member: Its numbers.
+        arrays: The data.
+        first: Where the rows begin in `table.indices`.
+        count: How many there are.
+        place: Of the first of them in its split, which decides the masks of each row.
+        length: The most there can be.
+
+    Returns:
+        The sums that an evaluation has, and of the rows' uncertainty: the entropy in nats of mean
+        probabilities, and of it the information that passes disagree in; in regression the
+        squared spread of each output.
+    """
+    passes = numbers_of(program.training, "training", member)("monte_carlo")
+    key = noise.fold(noise.make_key(member["seed"]), MONTE_CARLO_STREAM)
+    used, size = used_columns(problem, arrays.view), min(length, _ROWS)
+
+    def block_sums(block: jax.Array) -> dict[str, Any]:
+        row = block * size + jnp.arange(size)
+        rows = arrays.table.indices[first + jnp.minimum(row, count - 1)]
+        batch = gather(arrays, rows, row < count)
+        told = predict(
+            program, problem, network, batch.inputs, passes, key, used, place + block * size
+        )
+        if told.entropy is None or told.information is None:
+            sums, _ = judge(program, problem, told.mean, batch, member, used)
+            return sums | {"squared_spread": _total(told.spread**2, batch.mask)}
+        # A softmax of log p is p: they are logits as good as any.
+        sums, _ = judge(program, problem, jnp.log(told.mean), batch, member, used)
+        entropies = {"entropy": told.entropy, "information": told.information}
+        return sums | {name: _total(value, batch.mask) for name, value in entropies.items()}
+
+    shapes = jax.eval_shape(block_sums, jnp.int32(0))
+    totals = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    blocks = (count + size - 1) // size
+    return jax.lax.fori_loop(
+        0, blocks, lambda block, sums: jax.tree.map(jnp.add, sums, block_sums(block)), totals
+    )
+
+
+def _total(values: jax.Array, mask: jax.Array) -> jax.Array:
+    """Add up over the rows that are not padding."""
+    return jnp.where(mask.reshape((-1,) + (1,) * (values.ndim - 1)), values, 0).sum(0)
 
 
 def _entropy(probabilities: jax.Array) -> jax.Array:

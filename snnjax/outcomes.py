@@ -128,11 +128,15 @@ def conclude(
 def _scored_metrics(member: int, scored: tuple[Any, Any], data: Dataset, split: str) -> Metrics:
     """Return one member's metrics; ranks are counted here, where sorting is ten times faster."""
     sums, scores = scored
-    own = {name: value[member][None] for name, value in sums.items()}
+    own = jax.tree.map(lambda leaf: leaf[member][None], dict(sums))
+    passes = own.pop("monte_carlo", None)
     if data.task == "classification":
         labels = data.targets[data.rows[split]].astype(np.int32, copy=False)
         own["pairs"] = count_pairs(scores[member, : len(labels), : data.outputs], labels)[None]
     metrics = _host_metrics(own, data, split)
+    if passes is not None and passes["count"].all():
+        several = _host_metrics(passes, data, split)
+        metrics |= {f"monte_carlo_{name}": value for name, value in several.items()}
     return {name: value for name, (value,) in metrics.items()}
 
 

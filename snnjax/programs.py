@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from snnjax import training
+from snnjax import monte_carlo, training
 from snnjax.arrays import Arrays, Table
 from snnjax.compilation import Compiling, begin_compiling
 from snnjax.config.split import Program
 from snnjax.evaluation import evaluate
+from snnjax.nn.numbers import is_off
 from snnjax.shapes import Problem, bucket
 from snnjax.step import Member
 from snnjax.strategy import Strategy, map_members, memory_limit, placed
@@ -40,8 +41,8 @@ class Programs(NamedTuple):
     Attributes:
         start: Seats and table to states.
         advance: Seats, states, table and the epoch to reach to states and news.
-        score: States, seats, table, and per member where rows begin and how many there are, to
-            sums and scores.
+        score: States, seats, table, and per member where rows begin, how many there are and the
+            first one's place in its split, to sums and scores.
         length: The most epochs of one call of `advance`.
         rows: The most rows of one call of `score`.
         seconds: Spent compiling, or waiting for another thread that was.
@@ -79,7 +80,7 @@ def prepare(
     length = _chunk_length(program, problem, state)
     rows = _scored_rows(whole, state)
     members = state.status.shape
-    span = placed(strategy, (jax.ShapeDtypeStruct(members, jnp.int32),) * 2)
+    span = placed(strategy, (jax.ShapeDtypeStruct(members, jnp.int32),) * 3)
     # The longest first: the others are traced while it is being compiled.
     advance = compile_advance(program, problem, strategy, length, seats, state, table)
     start = begin_compiling(start_members, (program, whole, strategy), (seats, table))
@@ -180,17 +181,29 @@ def score_members(
     table: Table,
     first: jax.Array,
     count: jax.Array,
+    place: jax.Array,
 ) -> tuple[dict[str, Any], jax.Array]:
-    """Evaluate the network each member stands for on some rows of its own: sums and scores."""
+    """Evaluate the network each member stands for on some rows of its own: sums and scores.
+
+    With Monte-Carlo dropout its sums are beside the others, unless the rows' `place` is negative.
+    """
     classes = range(problem.outputs if problem.task == "classification" else 0)
 
     def one(each: Any, table: Table) -> tuple[dict[str, Any], jax.Array]:
-        state, (member, view), first, count = each
+        state, (member, view), first, count, place = each
         network = training.chosen_network(program, state)
         arrays = Arrays(table, view)
-        return evaluate(program, problem, network, member, arrays, first, count, rows, classes)
+        sums, scores = evaluate(
+            program, problem, network, member, arrays, first, count, rows, classes
+        )
+        if not is_off(program.training.monte_carlo):
+            count = jnp.where(place < 0, 0, count)
+            sums["monte_carlo"] = monte_carlo.score(
+                program, problem, network, member, arrays, first, count, place, rows
+            )
+        return sums, scores
 
-    return map_members(strategy, one, (state, seats, first, count), table)
+    return map_members(strategy, one, (state, seats, first, count, place), table)
 
 
 def summary(state: MemberState) -> dict[str, jax.Array]:

@@ -29,8 +29,8 @@ Member = dict[str, Any]
 Tree = Any
 
 # Below a run's seed threefry draws the weights, and `noise` the rest: for dropout it has a stream
-# per step, for shuffling this one, which no step reaches.
-SHUFFLE_STREAM = 2**32 - 1
+# per step, for shuffling and Monte-Carlo dropout these, which no step reaches.
+SHUFFLE_STREAM, MONTE_CARLO_STREAM = 2**32 - 1, 2**32 - 2
 GRADIENT_STREAM = 2**31 - 1
 
 
@@ -176,6 +176,18 @@ def eval_step(
         margin over the others, log p - log(1 - p), which ranks rows as the probability does.
     """
     outputs, _ = apply(program, problem, network, batch.inputs, None, used)
+    return judge(program, problem, outputs, batch, member, used)
+
+
+def judge(
+    program: Program,
+    problem: Problem,
+    outputs: jax.Array,
+    batch: Batch,
+    member: Member,
+    used: Used | None = None,
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """Compare the (rows, outputs) outputs for a batch with its targets: see `eval_step`."""
     loss = numbers_of(program.loss, "loss", member)
     sums = _batch_sums(program, problem, loss, outputs, batch, used, is_training=False)
     if problem.task == "regression":

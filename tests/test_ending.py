@@ -79,9 +79,9 @@ def test_only_those_that_ended_are_scored(at_once, monkeypatch):
     def prepare(*arguments):
         ready = real(*arguments)
 
-        def score(state, seats, table, first, count):
+        def score(state, seats, table, first, count, place):
             scored.append(np.flatnonzero(count))
-            return ready.score(state, seats, table, first, count)
+            return ready.score(state, seats, table, first, count, place)
 
         score.memory_analysis = ready.score.memory_analysis
         return ready._replace(score=score)

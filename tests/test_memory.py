@@ -247,9 +247,9 @@ def test_those_that_do_nothing_cost_nothing(monkeypatch):
             seen.append(np.asarray([news["epoch"], news["step"]]))
             return state, news
 
-        def score(state, seats, table, first, count):
+        def score(state, seats, table, first, count, place):
             seen.append(np.asarray(count)[None])
-            return ready.score(state, seats, table, first, count)
+            return ready.score(state, seats, table, first, count, place)
 
         return instead(ready, advance=advance, score=score)
 

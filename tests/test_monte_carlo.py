@@ -1,5 +1,6 @@
 """Monte-Carlo dropout: equal to a loop in float64, and to the law of all masks enumerated."""
 
+import json
 from functools import partial
 from itertools import product
 
@@ -7,18 +8,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import QUIET
 from scipy.special import softmax, xlogy
 from scipy.stats import norm
 
-from snnjax.config.schema import Config, ModelConfig
+from snnjax.arrays import Arrays, lay_out
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.config.split import split
 from snnjax.constants import ALPHA_PRIME
-from snnjax.monte_carlo import predict
+from snnjax.data.load import load
+from snnjax.experiment import run
+from snnjax.monte_carlo import Predictions, predict, score
 from snnjax.nn import noise
 from snnjax.nn.padding import Used
 from snnjax.nn.randomness import Randomness
 from snnjax.shapes import Problem
-from snnjax.step import Network, apply, init_state
+from snnjax.step import MONTE_CARLO_STREAM, Network, apply, init_state
 
 FEATURES, CLASSES = 6, 4
 # The chance that a right implementation fails one of the statistical tests, over all numbers in it.
@@ -227,3 +232,80 @@ def test_many_passes_approach_the_law_of_all_masks(rate):
         error = np.sqrt(expect(deviation**2) / passes)
         allowed = most * error + further + 1e-6  # rounding
         assert (np.abs(np.asarray(estimate, np.float64) - exact) <= allowed).all()
+
+
+def test_rows_given_in_parts_have_the_masks_they_have_together():
+    program, problem, network, x = make(activation="rrelu", dropout_kind="ordinary")
+    together = jitted(program, problem, network, x, 7, key_of())
+    starts = (0, 4)
+    parts = [
+        jitted(program, problem, network, x[start : start + 5], 7, key_of(), None, start)
+        for start in starts
+    ]
+    for name in Predictions._fields:
+        whole = getattr(together, name)
+        for start, part in zip(starts, parts, strict=True):
+            np.testing.assert_allclose(
+                getattr(part, name), whole[start : start + 5], rtol=1e-5, atol=1e-6
+            )
+
+
+def trained(name, folder):
+    """Train a network and return its metrics."""
+    config = Config(
+        data=DataConfig(name),
+        model=ModelConfig(depth=2, width=16, dropout=0.1),
+        training=TrainingConfig(epochs=2, monte_carlo=20),
+        logging=QUIET,
+    )
+    run(config, folder)
+    return json.loads((folder / "result.json").read_text())["metrics"]
+
+
+@pytest.mark.parametrize("name", ["sklearn_digits", "sklearn_diabetes"])
+def test_a_run_reports_it(name, tmp_path, monkeypatch):
+    """Of validation and test rows, whatever the size of the parts they are scored in."""
+    metrics = trained(name, tmp_path / "a")
+    assert not any(key.startswith("monte_carlo") for key in metrics["train"])
+    monkeypatch.setattr("snnjax.monte_carlo._ROWS", 50)
+    monkeypatch.setattr("snnjax.programs._SCORED_ROWS", 70)
+    other = trained(name, tmp_path / "b")
+    for part in ("validation", "test"):
+        single = {key for key in metrics[part] if not key.startswith("monte_carlo")} - {"roc_auc"}
+        assert {f"monte_carlo_{key}" for key in single} < metrics[part].keys()
+        assert metrics[part] == pytest.approx(other[part], rel=1e-5)
+        assert metrics[part]["monte_carlo_loss"] != metrics[part]["loss"]
+    if name == "sklearn_digits":
+        information, entropy = (
+            metrics["test"][f"monte_carlo_{key}"] for key in ("information", "entropy")
+        )
+        assert 0 < information < entropy < np.log(10)
+
+
+def test_a_run_reports_the_passes_of_its_network(tmp_path):
+    """Few rows, scored at once: the sums are those of `predict`."""
+    data = load(DataConfig("sklearn_digits"))
+    config = Config(
+        model=ModelConfig(depth=1, width=8, dropout=0.2),
+        training=TrainingConfig(epochs=1, monte_carlo=9),
+    )
+    program, numbers = split(config)
+    layout = lay_out(data)
+    problem, member = layout.problem, jax.tree.map(jnp.asarray, numbers)
+    arrays = Arrays(layout.table, layout.views[0])
+    network = init_state(program, problem, member).network
+    first, count = arrays.view.first["test"], arrays.view.rows["test"]
+    sums = jax.jit(score, static_argnums=(0, 1, 8))(
+        program, problem, network, member, arrays, first, count, jnp.int32(0), 512
+    )
+    rows = data.rows["test"]
+    x = (data.features[rows].astype(np.float32) - data.shift) * data.scale
+    key = noise.fold(noise.make_key(jnp.uint32(0)), MONTE_CARLO_STREAM)
+    told = predict(program, problem, network, jnp.asarray(x), 9, key)
+    labels = data.targets[rows]
+    picked = np.asarray(told.mean)[np.arange(len(rows)), labels]
+    assert float(sums["count"]) == len(rows)
+    assert float(sums["loss"]) == pytest.approx(-np.log(picked).sum(), rel=1e-5)
+    assert float(sums["entropy"]) == pytest.approx(float(told.entropy.sum()), rel=1e-5)
+    assert float(sums["information"]) == pytest.approx(float(told.information.sum()), rel=1e-4)
+    assert float(sums["correct"].sum()) == (np.asarray(told.mean).argmax(1) == labels).sum()

@@ -31,7 +31,9 @@ def make_members(model, optimizer, **training):
                     seed=7 + i,
                     model=model,
                     optimizer=optimizer,
-                    training=TrainingConfig(**{"epochs": 6, "batch_size": 32} | training),
+                    training=TrainingConfig(
+                        **{"epochs": 6, "batch_size": 32, "monte_carlo": 3} | training
+                    ),
                 )
             )
             for i in range(len(SETS))

@@ -39,7 +39,9 @@ def make_varied() -> tuple[Program, list[Member]]:
                     seed=seed,
                     model=ModelConfig(depth=1, width=8, dropout=0.1),
                     optimizer=SgdConfig(learning_rate=rate),
-                    training=TrainingConfig(epochs=epochs, batch_size=32, patience=patience),
+                    training=TrainingConfig(
+                        epochs=epochs, batch_size=32, patience=patience, monte_carlo=seed + 1
+                    ),
                 )
             )
             for seed, (epochs, patience, rate) in enumerate(_MEMBERS)

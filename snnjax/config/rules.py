@@ -259,6 +259,16 @@ def gain_needs_validation(config: Config) -> str:
     return ""
 
 
+def passes_need_dropout(config: Config) -> str:
+    """Refuse Monte-Carlo dropout of networks in which nothing is random."""
+    model, passes = config.model, config.training.monte_carlo
+    is_random = max(model.dropout, model.input_dropout, model.conv_dropout) > 0
+    if not passes or is_random or model.activation == "rrelu" or ":" in model.name:
+        return ""
+    problem = "nothing is random in this network"
+    return complaint("training.monte_carlo", show(passes), problem, "0, or model.dropout > 0")
+
+
 def no_such_folder(key: str, path: str) -> str:
     """Return a complaint about the value `path` of `key` unless it is an existing folder."""
     if Path(path).expanduser().is_dir():
@@ -285,4 +295,5 @@ RULES: Sequence[Rule] = (
     monitor_fits_task,
     patience_needs_validation,
     gain_needs_validation,
+    passes_need_dropout,
 )

@@ -107,6 +107,7 @@ class TrainingConfig:
         "loss"
     )
     restore_best: bool = option(True)
+    monte_carlo: int = number(0, low=0, high=1_000_000, off=0)
     precision: Literal["float32", "bf16"] = option("float32")
 
 

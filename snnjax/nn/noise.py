@@ -48,6 +48,14 @@ def fold(key: jax.Array, word: jax.Array | int) -> jax.Array:
     return mix(key + mix(jnp.asarray(word, jnp.uint32) ^ lanes))
 
 
+def from_row(key: jax.Array, row: jax.Array | int) -> jax.Array:
+    """Return the key whose bits of row i are those of `key` at `row` + i.
+
+    Rows looked at in parts then have the bits that they have together.
+    """
+    return key.at[0].add(jnp.asarray(row, jnp.uint32) * _ROW_STRIDE)
+
+
 def bits(key: jax.Array, shape: Sequence[int], row_axis: int = 0) -> jax.Array:
     """Return uint32 random bits of shape (rows, ...): an element is a hash of key and place.
 

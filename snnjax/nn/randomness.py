@@ -8,17 +8,21 @@ from snnjax.nn import noise
 
 
 class Randomness(NamedTuple):
-    """Given to a network in training mode.
+    """Given to a network in training, and in passes with dropout left on.
 
     Attributes:
         key: A `noise` key, new at every step.
         mask: (rows,) bool, False for the padding of a shorter batch. Without one, normalisation
             takes its running moments as in evaluation: this is Monte-Carlo dropout.
+        first_row: The place of the first row among those that are looked at in parts; None where
+            they are looked at together.
     """
 
     key: jax.Array
     mask: jax.Array | None = None
+    first_row: jax.Array | int | None = None
 
     def stream(self, number: int) -> jax.Array:
         """Return the key of a place in the network; no two places may share a number."""
-        return noise.fold(self.key, number)
+        key = noise.fold(self.key, number)
+        return key if self.first_row is None else noise.from_row(key, self.first_row)

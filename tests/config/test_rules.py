@@ -161,6 +161,11 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "training.smoothing=10: needs validation rows, and data.validation=0 leaves none; "
         "allowed: 1",
     ),
+    (
+        {"training": {"monte_carlo": 20}, "model": {"dropout": 0}},
+        "training.monte_carlo=20: nothing is random in this network; "
+        "allowed: 0, or model.dropout > 0",
+    ),
 ]
 
 
