@@ -115,16 +115,6 @@ def convolutions_need_images(config: Config) -> str:
     return complaint("model.name", name, f"{data} holds no images", f"data.name={sets}")
 
 
-def convolutions_have_norm(config: Config) -> str:
-    """Refuse normalisations that are not defined for the channels of images."""
-    name, norm = config.model.name, config.model.norm
-    allowed = ("none", "batch")
-    if name not in CONVOLUTIONAL or norm in allowed:
-        return ""
-    problem = f"{name} normalises channels, over rows and positions"
-    return complaint("model.norm", norm, problem, ", ".join(allowed))
-
-
 def onecycle_needs_momentum(config: Config) -> str:
     """Refuse a schedule of the momentum where the optimizer has none to move."""
     if not isinstance(config.schedule, OneCycleConfig):
@@ -283,7 +273,6 @@ RULES: Sequence[Rule] = (
     bottleneck_leaves_units,
     random_slopes_are_ordered,
     convolutions_need_images,
-    convolutions_have_norm,
     onecycle_needs_momentum,
     times_ascend,
     loss_fits_task,

@@ -13,8 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from snnjax.nn import noise
-from snnjax.nn.initializers import SCALED_ON_DATA
-from snnjax.nn.linear import with_unit_variance
+from snnjax.nn.linear import make_linear
 from snnjax.nn.numbers import Value
 from snnjax.nn.products import transposed
 from snnjax.nn.randomness import Randomness
@@ -28,7 +27,7 @@ _ROWS_IN_CACHE = 2
 
 
 class ConvolutionLayer(nnx.Module):
-    """convolution -> normalisation -> activation; to both of these every position is a row.
+    """convolution -> normalisation -> activation; to the activation every position is a row.
 
     The counterpart of `Hidden` but for the dropout, which follows the pooling.
     """
@@ -45,9 +44,7 @@ class ConvolutionLayer(nnx.Module):
             padding: `same` keeps their size, `valid` takes only the patches that lie inside.
             number: Its place in the network, from 1 on.
         """
-        self.kernel = nnx.Param(kernel)
-        self.bias = nnx.Param(jnp.full(kernel.shape[-1], value("init_bias"), kernel.dtype))
-        self.is_scaled_on_data = resolve("initializer", value("init")) in SCALED_ON_DATA
+        self.linear = make_linear(value, kernel, kernel.shape[-1])
         self.is_before = value("norm_placement") == "before"
         columns = kernel.shape[-1] if self.is_before else channels
         self.norm = resolve("normalization", value("norm"))(value, columns, columns)
@@ -56,27 +53,26 @@ class ConvolutionLayer(nnx.Module):
 
     def __call__(self, images: jax.Array, randomness: Randomness | None) -> jax.Array:
         """Map images to images of `channels` channels."""
-        x = convolve(images, self.kernel[...], self.padding)
-        shape = x.shape[:-1]
-        x = _positions(x) + self.bias[...][None, :]
+        x = self.convolved(images)
         mask = key = None
         if randomness is not None:
-            key = noise.fold(randomness.stream(self.number), 0)
-            if randomness.mask is not None:
-                mask = jnp.repeat(randomness.mask, len(x) // len(images))
+            key, mask = noise.fold(randomness.stream(self.number), 0), randomness.mask
         if self.is_before:
-            x = self.unit(self.norm(x, 1, mask), 1, key)
-        else:
-            x = self.norm(self.unit(x, 1, key), 1, mask)
-        return x.reshape(*shape, -1)
+            return self._activated(self.norm(x, 1, mask), key)
+        return self.norm(self._activated(x, key), 1, mask)
+
+    def convolved(self, images: jax.Array) -> jax.Array:
+        """Return the net inputs, (rows, height, width, channels)."""
+        x = convolve(images, self.linear.kernel[...], self.padding)
+        return x + self.linear.bias[...][None, None, None, :]
+
+    def _activated(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        return self.unit(_positions(x), 1, key).reshape(*x.shape[:-1], -1)
 
     def adapt(self, images: jax.Array, mask: jax.Array) -> None:
-        """Give what the kernel makes of valid images variance 1, if the initialiser asks for it."""
-        if not self.is_scaled_on_data:
-            return
-        x = _positions(convolve(images, self.kernel[...], self.padding))
-        valid = jnp.repeat(mask, len(x) // len(images))
-        self.kernel[...] = with_unit_variance(self.kernel[...], x, valid)
+        """Adapt initial weights to valid images, if they are of such a kind."""
+        x = _positions(self.convolved(images))
+        self.linear.adapt(x, jnp.repeat(mask, len(x) // len(images)))
 
 
 def convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Array:

@@ -61,4 +61,4 @@ class Hidden(nnx.Module):
 
     def adapt(self, x: jax.Array, mask: jax.Array) -> None:
         """Adapt initial weights to the valid ones of (rows, fan_in), if they are of such a kind."""
-        self.linear.adapt(x, mask)
+        self.linear.adapt(self.linear(x), mask)

@@ -1,8 +1,10 @@
 """Normalisation of a layer's units: over the batch, over the units of a row, or not at all.
 
 Every kind is built from `(value, width, used)` and called with (rows, width), the features along
-`axis`, and in training the mask of the valid rows. Learned scale and shift begin at 1 and 0.
-Moments are taken in float32 at least; the result has the type of the input.
+`axis`, and in training the mask of the valid rows. Of images, (rows, height, width, channels), each
+position counts as a row to what goes over the batch, and as units of their row to what goes over
+the units; scale and shift belong to channels. These are learned, and begin at 1 and 0. Moments are
+taken in float32 at least; the result has the type of the input.
 """
 
 from typing import Protocol
@@ -19,7 +21,7 @@ class Norm(Protocol):
     """A normalisation of one layer."""
 
     def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
-        """Normalise (rows, width), with `axis` 0 transposed."""
+        """Normalise (rows, ..., width), with `axis` 0 the transpose of (rows, width)."""
         ...
 
 
@@ -55,7 +57,10 @@ class BatchNorm(nnx.Module):
 
     def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
         """Normalise by the valid rows of `mask`, without one by the running moments."""
-        dtype, x = x.dtype, _in_float32(x)
+        shape, dtype, x = x.shape, x.dtype, _in_float32(x)
+        if len(shape) > 2:
+            x = x.reshape(-1, shape[-1])
+            mask = None if mask is None else jnp.repeat(mask, len(x) // shape[0])
         if mask is None:
             mean, variance = self.mean[...], self.variance[...]
         else:
@@ -68,7 +73,7 @@ class BatchNorm(nnx.Module):
         scale = self.scale[...] * jax.lax.rsqrt(variance + read(self.epsilon))
         shift = self.shift[...] - mean * scale
         result = x * jnp.expand_dims(scale, 1 - axis) + jnp.expand_dims(shift, 1 - axis)
-        return result.astype(dtype)
+        return result.reshape(shape).astype(dtype)
 
 
 class LayerNorm(nnx.Module):
@@ -81,10 +86,10 @@ class LayerNorm(nnx.Module):
     def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
         """Normalise each row by its own mean and biased variance."""
         dtype, x, used = x.dtype, _in_float32(x), read(self.used)
-        mean = clear(x, used, axis).sum(axis, keepdims=True) / used
-        centred = clear(x - mean, used, axis)
-        variance = (centred**2).sum(axis, keepdims=True) / used
-        scale, shift = (jnp.expand_dims(p[...], 1 - axis) for p in (self.scale, self.shift))
+        mean = _mean(clear(x, used, -axis), used, axis)
+        centred = clear(x - mean, used, -axis)
+        variance = _mean(centred**2, used, axis)
+        scale, shift = (_of_units(p[...], x, axis) for p in (self.scale, self.shift))
         normalised = centred * jax.lax.rsqrt(variance + read(self.epsilon))
         return (normalised * scale + shift).astype(dtype)
 
@@ -99,9 +104,22 @@ class RMSNorm(nnx.Module):
     def __call__(self, x: jax.Array, axis: int = 1, mask: jax.Array | None = None) -> jax.Array:
         """Divide each row by its root mean square."""
         dtype, x, used = x.dtype, _in_float32(x), read(self.used)
-        square = (clear(x, used, axis) ** 2).sum(axis, keepdims=True) / used
-        scale = jnp.expand_dims(self.scale[...], 1 - axis)
+        square = _mean(clear(x, used, -axis) ** 2, used, axis)
+        scale = _of_units(self.scale[...], x, axis)
         return (x * jax.lax.rsqrt(square + read(self.epsilon)) * scale).astype(dtype)
+
+
+def _mean(x: jax.Array, used: Size, axis: int) -> jax.Array:
+    """Return the mean of every row over its units, of images over their positions too."""
+    if axis == 0:
+        return x.sum(0, keepdims=True) / used
+    positions = x[0].size // x.shape[-1]
+    return x.sum(range(1, x.ndim), keepdims=True) / (used * positions)
+
+
+def _of_units(p: jax.Array, x: jax.Array, axis: int) -> jax.Array:
+    """Shape a number per unit so that it meets the units of `x`."""
+    return p[:, None] if axis == 0 else p.reshape((1,) * (x.ndim - 1) + (-1,))
 
 
 def _in_float32(x: jax.Array) -> jax.Array:

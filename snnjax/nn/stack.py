@@ -93,7 +93,7 @@ class Stack(nnx.Module):
         for layer in self.hidden:
             layer.adapt(x, mask)
             x = layer(x, None)
-        self.output.adapt(x, mask)
+        self.output.adapt(self.output(x), mask)
 
     @staticmethod
     def can_pad(config: ModelConfig) -> bool:

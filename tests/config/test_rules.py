@@ -91,11 +91,6 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "allowed: data.name=cifar10, mnist, fashion_mnist, sklearn_digits",
     ),
     (
-        {"model": {"name": "cnn_relu", "norm": "layer"}},
-        "model.norm=layer: cnn_relu normalises channels, over rows and positions; "
-        "allowed: none, batch",
-    ),
-    (
         {"model": {"gate_bias": -1}},
         "model.gate_bias=-1.0: has no meaning without model.name=highway; allowed: -2.0",
     ),

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from torch_twin import affine, assert_as_in_pytorch, batch_norm, part
+from torch_twin import assert_as_in_pytorch, batch_norm, part
 
 from snnjax.config.schema import ModelConfig
 from snnjax.data import catalog
@@ -32,17 +32,38 @@ def forward(torch, params, moments, x, training, activation="selu"):
         for place, (_, padding) in enumerate(block):
             keys = ("blocks", number, "layers", place)
             layer = part(params, *keys)
-            kernel = layer["kernel"].permute(3, 2, 0, 1)
-            x = functional.conv2d(x, kernel, layer["bias"], padding=padding)
-            x = activate(batch_norm(torch, layer, part(moments, *keys), x, training))
+            kernel = kernel_of(layer["linear"]).permute(3, 2, 0, 1)
+            x = functional.conv2d(x, kernel, layer["linear"]["bias"], padding=padding)
+            x = activate(normalised(torch, layer, part(moments, *keys), x, training))
         x = functional.max_pool2d(x, 2)
     x = x.permute(0, 2, 3, 1).flatten(1)
     for number in range(len(params["hidden"])):
         layer = params["hidden"][number]
-        x = affine(layer["linear"], x)
-        x = batch_norm(torch, layer, part(moments, "hidden", number), x, training)
-        x = activate(x)
-    return affine(params["output"], x)
+        x = x @ kernel_of(layer["linear"]) + layer["linear"]["bias"]
+        x = activate(normalised(torch, layer, part(moments, "hidden", number), x, training))
+    return x @ kernel_of(params["output"]) + params["output"]["bias"]
+
+
+def kernel_of(linear):
+    """Return the weights, as Salimans & Kingma write those that are normalised."""
+    if "kernel" in linear:
+        return linear["kernel"]
+    direction = linear["direction"].flatten(0, -2)
+    lengths = (direction**2).sum(0).sqrt()
+    return (linear["length"] * direction / lengths).reshape(linear["direction"].shape)
+
+
+def normalised(torch, layer, moments, x, training):
+    """Normalise channels over the batch, or rows over all that they have, or not at all."""
+    norm = layer.get("norm", {})
+    if "norm" in moments and "mean" in moments["norm"]:
+        return batch_norm(torch, layer, moments, x, training)
+    if "shift" in norm:
+        return torch.nn.functional.group_norm(x, 1, norm["scale"], norm["shift"], 1e-5)
+    if "scale" in norm:
+        square = (x**2).flatten(1).mean(1).reshape(-1, *[1] * (x.ndim - 1))
+        return x / (square + 1e-5).sqrt() * norm["scale"].reshape(1, -1, *[1] * (x.ndim - 2))
+    return x
 
 
 @pytest.mark.parametrize(
@@ -50,6 +71,9 @@ def forward(torch, params, moments, x, training, activation="selu"):
     [
         (64, "batch", True, "selu"),
         (64, "none", False, "relu"),
+        (64, "layer", True, "relu"),
+        (64, "rms", True, "selu"),
+        (64, "weight", True, "relu"),
         pytest.param(784, "none", True, "selu", marks=pytest.mark.slow),
         pytest.param(784, "batch", False, "relu", marks=pytest.mark.slow),
         pytest.param(3072, "none", True, "selu", marks=pytest.mark.slow),
@@ -89,7 +113,7 @@ def test_planes_become_channels():
 def test_layers_are_those_of_the_tutorials(features, kernels, flat):
     network = nnx_shape(features)
     layers = [layer for block in network.blocks for layer in block.layers]
-    assert [layer.kernel.shape for layer in layers] == kernels
+    assert [layer.linear.kernel.shape for layer in layers] == kernels
     assert network.hidden[0].linear.kernel.shape == (flat, 16)
     assert network.output.kernel.shape == (16, 3)
 
@@ -107,12 +131,12 @@ def nnx_shape(features: int) -> CNN:
 )
 def test_kernels_have_the_variance_of_their_fans(init, variance):
     """18,432 normals; a patch has 9 * 32 inputs, and an input goes to 9 * 64 outputs."""
-    kernel = make(init=init).blocks[0].layers[1].kernel[...]
+    kernel = make(init=init).blocks[0].layers[1].linear.kernel[...]
     assert float(kernel.var()) == pytest.approx(variance, rel=0.05)
 
 
 def test_orthogonal_kernels_are_orthonormal_as_matrices():
-    kernel = make(init="orthogonal").blocks[0].layers[1].kernel[...].reshape(288, 64)
+    kernel = make(init="orthogonal").blocks[0].layers[1].linear.kernel[...].reshape(288, 64)
     np.testing.assert_allclose(kernel.T @ kernel, np.eye(64), atol=1e-5)
 
 
@@ -162,6 +186,17 @@ def test_lsuv_gives_every_convolution_variance_1():
     network.adapt(x, jnp.arange(60) < 50)
     images = network.to_images(x[:50])
     for layer in network.blocks[0].layers:
-        made = convolve(images, layer.kernel[...], layer.padding)
-        assert float(made.var()) == pytest.approx(1, rel=1e-3)
+        assert float(layer.convolved(images).var()) == pytest.approx(1, rel=1e-3)
+        images = layer(images, None)
+
+
+def test_weight_norm_begins_with_standard_channels():
+    network = make(norm="weight", init_bias=0.3)
+    x = 3 + 2 * jax.random.normal(jax.random.key(1), (60, 64))
+    network.adapt(x, jnp.arange(60) < 50)
+    images = network.to_images(x[:50])
+    for layer in network.blocks[0].layers:
+        made = layer.convolved(images)
+        np.testing.assert_allclose(made.mean((0, 1, 2)), 0, atol=1e-4)
+        np.testing.assert_allclose(made.var((0, 1, 2)), 1, rtol=1e-3)
         images = layer(images, None)
