@@ -56,19 +56,24 @@ def judge(box: Box, cell: Box, selu: Constants) -> Proved | Box | None:
         left = common(found, box)
         if left is None:
             return None
-        if max(b / a for a, b in zip(widths(box), widths(left), strict=True) if a) > 0.7:
-            break
+        if any(b > 0.7 * a for a, b in zip(widths(box), widths(left), strict=True)):
+            return _over_the_edge(found, left, cell, selu)
         box = left
-    # The zeros of a cell may reach over the edge of a box, but not over that of a larger one.
+    return _over_the_edge(box, box, cell, selu)
+
+
+def _over_the_edge(found: Box, left: Box, cell: Box, selu: Constants) -> Proved | Box | None:
+    """Judge a box by larger ones: the zeros of a cell may reach over its edge."""
     for _ in range(_ROUNDS):
         larger = inflated(found, left)
         if not 0 < larger[1][0] < larger[1][1] < math.inf:
             break
-        found = _krawczyk(larger, cell, selu)
-        if found is None:
+        again = _krawczyk(larger, cell, selu)
+        if again is None:
             return None
-        if is_inside(found, larger):
-            return Proved(cell, larger, tightened(found, cell, selu))
+        if is_inside(again, larger):
+            return Proved(cell, larger, tightened(again, cell, selu))
+        found = again
     return left
 
 

@@ -27,8 +27,8 @@ from snnjax.theory.box import (
 from snnjax.theory.krawczyk import Proved, judge, tightened
 
 _BITS = 80
-# Of a cell that can be cut, and of one that cannot; and how many cells.
-_MOST_BOXES, _MOST_AT_LAST, _MOST_CELLS = 4000, 40_000, 4000
+# Of a cell that can be cut, and of all together; and how many cells.
+_MOST_BOXES, _MOST_AT_LAST, _MOST_CELLS = 4000, 100_000, 4000
 
 
 class Set(NamedTuple):
@@ -74,20 +74,30 @@ def enclose(
     with ctx.workprec(_BITS):
         selu = constants(alpha, scale)
         paving = _Paving(region, selu)
-        proved, counts = [], []
-        cells = [cell]
-        while cells:
-            cell = cells.pop()
-            found = paving.pave(cell)
-            if found is not None:
+        proved: list[Proved] = []
+        counts: list[int] = []
+        tasks: list[_Task] = [_Task(cell, [region], [])]
+        while tasks:
+            task = tasks.pop()
+            found, undecided = paving.pave(task)
+            if not undecided and _are_apart(found):
                 proved += found
                 counts.append(len(found))
                 continue
-            if len(cells) + len(counts) >= _MOST_CELLS or widths(cell) == (0, 0):
-                raise UndecidedError(_undecided(cell))
-            cells += halves(cell, wider(cell))
+            is_too_much = len(tasks) + len(counts) >= _MOST_CELLS or paving.boxes > _MOST_AT_LAST
+            if is_too_much or widths(task.cell) == (0, 0):
+                raise UndecidedError(_undecided(task.cell))
+            tasks += (_Task(half, undecided, found) for half in halves(task.cell, wider(task.cell)))
         hull, error = _hull(proved, tolerance, selu)
         return Set(proved, (min(counts), max(counts)), hull, error, paving.boxes)
+
+
+class _Task(NamedTuple):
+    """A cell, what may hold fixed points of it, and what is known to."""
+
+    cell: Box
+    boxes: Sequence[Box]
+    known: Sequence[Proved]
 
 
 class _Paving:
@@ -97,30 +107,40 @@ class _Paving:
         self._region, self._selu = region, selu
         self.boxes = 0
 
-    def pave(self, cell: Box) -> list[Proved] | None:
-        """Return the fixed points of a cell; None where some box is not decided."""
+    def pave(self, task: _Task) -> tuple[list[Proved], list[Box]]:
+        """Return the fixed points of a cell, and boxes of which it is not known."""
+        cell, undecided = task.cell, list[Box]()
         found: list[Proved] = []
+        for point in task.known:
+            within = tightened(point.within, cell, self._selu)
+            self._note(Proved(cell, point.unique, within), found)
+        boxes = list(task.boxes)
         is_point = widths(cell) == (0, 0)
-        most = self.boxes + (_MOST_AT_LAST if is_point else _MOST_BOXES)
-        boxes = [self._region]
+        most = _MOST_AT_LAST if is_point else self.boxes + _MOST_BOXES
         while boxes:
             box = boxes.pop()
             self.boxes += 1
             if any(is_in(box, point.unique) for point in found):
                 continue
             verdict = judge(box, cell, self._selu)
-            if verdict is None:
-                continue
             if isinstance(verdict, Proved):
-                is_known = any(is_in(verdict.within, point.unique) for point in found)
-                if not is_known and meet(verdict.within, self._region):
-                    found.append(verdict)
-                continue
-            if self.boxes > most or size(verdict) < max(*widths(cell), FINEST):
-                return None
-            boxes += halves(verdict, steeper(verdict))
-        apart = all(not meet(a.within, b.within) for a, b in itertools.combinations(found, 2))
-        return found if apart else None
+                self._note(verdict, found)
+            elif verdict is not None:
+                if self.boxes > most or size(verdict) < max(*widths(cell), FINEST):
+                    undecided.append(verdict)
+                else:
+                    boxes += halves(verdict, steeper(verdict))
+        return found, undecided
+
+    def _note(self, point: Proved, found: list[Proved]) -> None:
+        """Add a fixed point that lies in the region and is not known yet."""
+        is_known = any(is_in(point.within, other.unique) for other in found)
+        if not is_known and meet(point.within, self._region):
+            found.append(point)
+
+
+def _are_apart(found: Sequence[Proved]) -> bool:
+    return all(not meet(a.within, b.within) for a, b in itertools.combinations(found, 2))
 
 
 def _hull(proved: Sequence[Proved], tolerance: float, selu: Constants) -> tuple[Box | None, float]:
