@@ -35,8 +35,17 @@ def alpha_affine(
     kept: Moments = Moments(0.0, 1.0),  # noqa: B008  immutable
     alpha_prime: float = -LAMBDA_01 * ALPHA_01,
 ) -> tuple[float, float]:
-    """Return a and b of alpha dropout, as for `alpha_dropout`."""
+    """Return a and b of alpha dropout, as for `alpha_dropout`.
+
+    Raises:
+        ValueError: The rate is not in [0, 1), or the variance to keep not above 0.
+    """
     q, (mean, variance) = 1 - rate, kept
+    if not (0 <= rate < 1 and variance > 0):
+        raise ValueError(
+            f"rate={rate:g} and a variance of {variance:g} to keep: the rate must lie in [0, 1), "
+            "the variance be above 0"
+        )
     a = (variance / (q * (rate * (alpha_prime - mean) ** 2 + variance))) ** 0.5
     return a, mean - a * (q * mean + rate * alpha_prime)
 

@@ -47,7 +47,8 @@ class Estimate(NamedTuple):
 _NARROW = 1e-2
 # Standard normals lie beyond this many deviations with probability 4e-33.
 _END = 12.0
-_NODES = 16
+NODES = 16
+"""Of a panel; twice as many for the error estimate."""
 
 
 def selu_map(
@@ -114,6 +115,11 @@ def moments(
     positive and negative powers of 2 of both signs, at `kinks`. The variance is integrated about
     the mean.
 
+    Panels because Gauss-Hermite quadrature, made for polynomials, knows no kinks: for max(z, 0)
+    its error falls only like 1 / nodes (2e-3 at 100), with panels it is rounding at 16 nodes
+    each; and for smooth functions whose poles are near, such as tanh of a wide z, its nodes
+    spread over ever more deviations instead of where the function bends.
+
     Args:
         function: Of one variable, taking arrays.
         net: Mean and variance of z.
@@ -126,8 +132,7 @@ def moments(
     _check(net)
     if net.variance == 0:
         return Estimate(Moments(float(np.asarray(function(np.array([net.mean])))[0]), 0.0), 0.0)
-    edges = _edges(net, kinks)
-    coarse, fine = (_integrate(function, net, edges, pieces, n) for n in (_NODES, 2 * _NODES))
+    coarse, fine = (_integrate(function, net, kinks, pieces, n) for n in (NODES, 2 * NODES))
     error = max(abs(a - b) for a, b in zip(coarse, fine, strict=True))
     return Estimate(fine, error)
 
@@ -191,15 +196,30 @@ def _edges(net: Moments, kinks: Sequence[float]) -> Array:
     return np.unique(np.concatenate([even, inner[np.abs(inner) < _END]]))
 
 
-def _integrate(function: Function, net: Moments, edges: Array, pieces: int, nodes: int) -> Moments:
-    points, weights = np.polynomial.legendre.leggauss(nodes)
+def nodes(net: Moments, kinks: Sequence[float], count: int, pieces: int = 1) -> tuple[Array, Array]:
+    """Return the nodes in deviations from the mean, and their probabilities, which add up to 1.
+
+    Args:
+        net: Mean and variance of z; the variance is above 0.
+        kinks: Places where the derivatives of what is integrated jump.
+        count: Of nodes in a panel.
+        pieces: As for `moments`.
+    """
+    edges = _edges(net, kinks)
+    points, weights = np.polynomial.legendre.leggauss(count)
     halves, middles = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
     x = (middles[:, None] + halves[:, None] * points).ravel()
     density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
     if pieces > 1:
         density = density * pieces * ndtr(x) ** (pieces - 1)
     mass = (halves[:, None] * weights).ravel() * density
-    mass = mass / mass.sum()
+    return x, mass / mass.sum()
+
+
+def _integrate(
+    function: Function, net: Moments, kinks: Sequence[float], pieces: int, count: int
+) -> Moments:
+    x, mass = nodes(net, kinks, count, pieces)
     y = np.asarray(function(net.mean + math.sqrt(net.variance) * x), dtype=np.float64)
     mean = mass @ y
     return Moments(float(mean), float(mass @ (y - mean) ** 2))
