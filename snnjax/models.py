@@ -140,8 +140,8 @@ def _table(config: Config, summary: "ModelSummary", start: "Moments") -> Iterato
     cells = [("layer", "weights", "parameters", "FLOPs/row", "mean", "variance")]
     cells.append(("inputs", "", "", "", show_mean(start), f"{start.variance:.3g}"))
     for number, row in enumerate(summary.rows):
-        known = number < len(moments)
-        own = (show_mean(moments[number]), f"{moments[number].variance:.3g}") if known else ("", "")
+        after = moments[number] if number < len(moments) else None
+        own = (show_mean(after), f"{after.variance:.3g}") if after is not None else ("", "")
         shape = " x ".join(map(str, row.shape))
         cells.append((row.name, shape, f"{row.parameters:,}", f"{row.flops:,}", *own))
     if summary.other:

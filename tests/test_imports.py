@@ -28,12 +28,19 @@ LAYERS = (
     ("fit", "metrics", "optim", "shapes", "sinks"),
     ("nn",),
     ("data", "theory"),
+    ("widths",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
     ("constants", "ledger"),
 )
-# Names are checked against the catalog, which imports nothing but the standard library.
-ALLOWED_UPWARD = {("config", "data.catalog")}
+# Names are checked against the catalog, which imports nothing but the standard library; what is
+# predicted for a network depends on its data.
+ALLOWED_UPWARD = {
+    ("config", "data.catalog"),
+    ("theory.commands.predict", "data.load"),
+    ("theory.commands.predict", "data.dataset"),
+    ("theory.commands.predict", "guard"),
+}
 NUMPY_ONLY = (
     "config",
     "data",
@@ -89,7 +96,7 @@ def test_imports_point_downward():
         for a, b in imports()
         if top(a) != top(b)
         and height[top(b)] >= height[top(a)]
-        and (top(a), b) not in ALLOWED_UPWARD
+        and not {(top(a), b), (a, b)} & ALLOWED_UPWARD
     ]
     assert not upward
 
