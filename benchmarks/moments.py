@@ -115,7 +115,12 @@ def table_of(rows: dict[str, Any]) -> str:
             mean, variance, gradient = one["mean"], one["variance"], one["gradient"]
             body.append(
                 [
-                    *(name, str(one["layer"]), f"{mean[0]:.4f}", _with_error(mean[1:])),
+                    *(
+                        name,
+                        str(one["layer"]),
+                        f"{round(mean[0], 4) + 0.0:.4f}",
+                        _with_error(mean[1:]),
+                    ),
                     *(f"{variance[0]:.4g}", f"{variance[1]:.4g}", _with_error(variance[2:])),
                     *(f"{gradient[0]:.3e}", _with_error(gradient[1:])),
                 ]
