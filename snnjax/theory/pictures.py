@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,9 +161,8 @@ def draw_depth(depth: int = 32, width: int = 256) -> "Figure":
     title = f"Networks of width {width} at initialisation, by theory"
     figure, axes = _figure((9.6, 4.2), 1, 3, title)
     for name, (choices, color, line) in _METHODS.items():
-        model = ModelConfig(
-            **({"name": "mlp", "depth": depth, "width": width} | choices), dropout=0
-        )
+        plain = ModelConfig(name="mlp", depth=depth, width=width, dropout=0.0)
+        model = replace(plain, **choices)
         layers = forecast(model, Ends(width, 10), training=False)
         if layers is not None:
             outer = [layer for layer in layers if ".hidden." not in layer.name]

@@ -105,3 +105,63 @@ def _one(
         forward = [jnp.nan] * 3 if y is None else [y.mean(), (y**2).mean(), (y[0] ** 2).mean()]
         found[name] = [*forward[:2], (gradient**2).mean(), forward[2]]
     return found
+
+
+def measure_images(
+    model: ModelConfig, features: int, outputs: int, rows: int, seeds: int, correlation: float
+) -> dict[str, np.ndarray]:
+    """Return mean, mean square, and mean square of gradients by net inputs, over seeds.
+
+    Images have normal pixels of which any two of a channel correlate. Gradients are those by
+    biases, a row at a time, over the square root of the number of positions.
+    """
+    run = jax.jit(partial(_one_of_images, model, features, outputs, rows, correlation))
+    found = [run(jnp.uint32(seed)) for seed in range(seeds)]
+    return {name: np.array([one[name] for one in found], np.float64) for name in found[0]}
+
+
+def _one_of_images(
+    model: ModelConfig,
+    features: int,
+    outputs: int,
+    rows: int,
+    correlation: float,
+    seed: jax.Array,
+) -> dict[str, list[jax.Array]]:
+    draw, own, shared, of_weights = (jax.random.fold_in(jax.random.key(seed), n) for n in range(4))
+    net = resolve("model", model.name)(model, features, outputs, draw)
+    channels = net.shape.channels
+    alike = jnp.repeat(jax.random.normal(shared, (rows, channels)), features // channels, axis=1)
+    x = jax.random.normal(own, (rows, features))
+    x = correlation**0.5 * alike + (1 - correlation) ** 0.5 * x
+    readout = jax.random.normal(of_weights, (rows, outputs))
+    randomness = Randomness(noise.make_key(seed), jnp.ones(rows, bool))
+    graph, params, rest = nnx.split(net, nnx.Param, ...)
+
+    def cost(params: nnx.State, weights: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        net, seen = nnx.merge(graph, params, rest), {}
+        y = net.to_images(x)
+        for number, block in enumerate(net.blocks):
+            inner = y
+            for place, layer in enumerate(block.layers):
+                inner = seen[f"blocks.{number}.layers.{place}"] = layer(inner, randomness)
+            y = block(y, randomness)
+        y = y.reshape(rows, -1)
+        for number, layer in enumerate(net.hidden):
+            y = seen[f"hidden.{number}.linear"] = layer(y, randomness)
+        return (net.output(y) * weights).sum(), seen
+
+    _, seen = cost(params, readout)
+    one_row = jnp.eye(rows)[:, :, None] * readout[None]
+    gradients = jax.lax.map(
+        lambda weights: jax.grad(cost, has_aux=True)(params, weights)[0], one_row
+    )
+    found = {}
+    for name, y in seen.items():
+        at = gradients
+        for step in name.split("."):
+            at = at[int(step) if step.isdigit() else step]
+        positions = y[0].size // y.shape[-1]
+        gradient = (at["bias"].get_value() ** 2).mean() / positions
+        found[name] = [y.mean(), (y**2).mean(), gradient]
+    return found

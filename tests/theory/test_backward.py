@@ -1,5 +1,7 @@
 """Slopes, Glorot's equations and singular values, against differences, figures and sampling."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq
@@ -84,7 +86,7 @@ def test_linear_networks_obey_glorots_equations():
     from snnjax.widths import hidden_widths
 
     widths = [60, *hidden_widths(model, 7), 7]
-    variances = [glorot_variance(a, b) for a, b in zip(widths, widths[1:], strict=False)]
+    variances = [glorot_variance(a, b) for a, b in pairwise(widths)]
     forward, back = glorot(widths, variances)
     np.testing.assert_allclose([x.after.variance for x in layers], forward[1:-1], rtol=1e-10)
     np.testing.assert_allclose([x.backward.gradient for x in layers], back[1:-1], rtol=1e-10)
@@ -98,7 +100,7 @@ MEASURED = {
 
 
 def test_standard_and_normalised_initialisation_of_tanh():
-    """The printed average singular values; and the decay of activations under the standard."""
+    """The printed figures, of one network each on images that are not all of one mean square."""
     for init, (deviations, singular) in MEASURED.items():
         model = ModelConfig(
             name="mlp", activation="tanh", init=init, depth=5, width=1000, dropout=0.0
@@ -112,7 +114,7 @@ def test_standard_and_normalised_initialisation_of_tanh():
         square = brentq(lambda v, aim=deviations[0]: first(v) - aim, 0.01, 4.0)
         layers = forecast(model, Ends(1024, 9), Moments(0.0, square))
         found = [layer.after.variance**0.5 for layer in layers]
-        np.testing.assert_allclose(found, deviations, atol=0.002)
+        np.testing.assert_allclose(found, deviations, rtol=0.03)
         average = np.mean([layer.backward.singular for layer in layers[1:]])
         assert average == pytest.approx(singular, abs=0.03)
 
@@ -126,9 +128,9 @@ LAWS = {
 
 @pytest.mark.parametrize("name", LAWS)
 @pytest.mark.parametrize("orthonormal", [False, True])
-@pytest.mark.parametrize("shape", [(600, 600), (300, 600), (600, 300)])
+@pytest.mark.parametrize("shape", [(300, 300), (150, 300), (300, 150)])
 def test_mean_singular_values_of_drawn_matrices(name, orthonormal, shape):
-    """Within 0.5 %: averages over spectra hardly fluctuate, and differ by order 1 / 600."""
+    """Within 1 %: averages over spectra hardly fluctuate, and differ by order 1 / 300."""
     random, (rows, columns) = np.random.default_rng(3), shape
     law = LAWS[name]
     d = np.sqrt(random.permutation(np.repeat(law.values, (law.masses * rows).round().astype(int))))
@@ -141,7 +143,7 @@ def test_mean_singular_values_of_drawn_matrices(name, orthonormal, shape):
     tau = min(1.0, columns / rows) if orthonormal else 1.0
     scaled = Law(tau * law.values, law.masses)
     found = mean_singular_value(scaled, rows, columns, orthonormal)
-    assert found == pytest.approx(expected, rel=0.005)
+    assert found == pytest.approx(expected, rel=0.01)
 
 
 def test_square_gaussian_matrices_by_the_quarter_circle():
