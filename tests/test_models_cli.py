@@ -157,6 +157,27 @@ def test_moments_are_those_of_the_map_without_dropout() -> None:
     assert found != predict(model, layer_weights(model, ends))
 
 
+@pytest.mark.parametrize(
+    ("model", "rows"),
+    [
+        ("highway", ["hidden.0.linear", "hidden.1.transform.linear"]),
+        ("resnet", ["hidden.0.linear", "hidden.1.hidden.0.linear", "hidden.1.linear"]),
+        ("cnn", ["blocks.0.layers.0", "blocks.0.layers.1", "hidden.0.linear"]),
+    ],
+)
+def test_other_networks_have_moments_by_layer(
+    call: Callable[..., tuple], model: str, rows: list[str]
+) -> None:
+    _, text, _ = call(f"model={model}", "model.width=64", "model.depth=2")
+    assert "by the moment map, without dropout" in text
+    cells = table(text)
+    for name in rows:
+        mean, variance = map(float, cells[name][-2:])
+        assert abs(mean) < 3
+        assert 0.2 < variance < 3
+    assert len(cells["output"]) == 3  # nothing is said of the outputs
+
+
 def test_raw_inputs_are_taken_as_they_are(call: Callable[..., tuple]) -> None:
     _, text, warned = call("data.standardize=none", "model.depth=1")
     assert table(text)["inputs"] == ["4.89", "36.3"]

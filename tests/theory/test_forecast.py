@@ -19,9 +19,9 @@ HIGHWAY, RESNET = {"name": "highway", **RELU}, {"name": "resnet", **RELU}
 
 # Choices, layers, width, seeds.
 QUICK = {
-    "snn": ({"dropout": 0.1, "input_dropout": 0.05}, 4, 160, 6),
-    "highway, ordinary": ({**HIGHWAY, **ORDINARY, "gate_bias": -1.0}, 3, 160, 6),
-    "resnet, batch": ({**RESNET, **ORDINARY, "norm": "batch"}, 2, 160, 6),
+    "snn": ({"dropout": 0.1, "input_dropout": 0.05}, 2, 160, 6),
+    "highway, ordinary": ({**HIGHWAY, **ORDINARY, "gate_bias": -1.0}, 2, 160, 6),
+    "resnet, batch": ({**RESNET, **ORDINARY, "norm": "batch"}, 1, 160, 6),
 }
 SLOW = {
     "relu, he, bias": ({**RELU, "init_bias": 0.2}, 4, 256, 12),
