@@ -168,12 +168,31 @@ def _activated(model: ModelConfig, law: Law) -> Units | None:
 
 
 def _added(below: Law, net: Moments, pieces: int) -> tuple[Law, Array]:
-    """Return the law of x + F(x), for maxout of the largest of several, and where it comes from."""
+    """Return the law of x + F(x), for maxout of the largest of several, and where it comes from.
+
+    Where F(x) is next to nothing it is left out, but near 0, where it decides on the slope.
+    """
     likely = below.values[below.masses > _RARE]
-    low, high = float(likely.min()) + net.mean, float(likely.max()) + net.mean
     deviation = net.variance**0.5
-    if deviation <= _TINY * (high - low):
-        return Law(below.values + net.mean, below.masses), np.eye(len(below.values))
+    if deviation > _TINY * float(np.ptp(likely)):
+        return _spread(below, net, pieces)
+    moved = below.values + net.mean
+    near = np.abs(moved) <= _REACH * deviation
+    if deviation == 0 or not near.any():
+        return Law(moved, below.masses), np.eye(len(moved))
+    law, reaches = _spread(Law(below.values[near], below.masses[near]), net, pieces)
+    nodes = np.concatenate([law.values, moved[~near]])
+    whole = np.zeros((len(nodes), len(moved)))
+    whole[: len(law.values), near] = reaches
+    whole[np.arange(len(law.values), len(nodes)), np.flatnonzero(~near)] = 1.0
+    return Law(nodes, whole @ below.masses), whole
+
+
+def _spread(below: Law, net: Moments, pieces: int) -> tuple[Law, Array]:
+    """Return what `_added` does, on panels that F(x) is wide enough for."""
+    deviation = net.variance**0.5
+    likely = below.values[below.masses > _RARE] if (below.masses > _RARE).any() else below.values
+    low, high = float(likely.min()) + net.mean, float(likely.max()) + net.mean
     low, high = low - _REACH * deviation, high + _REACH * deviation
     count = min(_MOST_PANELS, int(np.ceil((high - low) / (_PANEL * deviation))))
     edges = np.concatenate([np.linspace(low, high, count + 1), [-1.0, 0.0, 1.0]])
@@ -185,4 +204,4 @@ def _added(below: Law, net: Moments, pieces: int) -> tuple[Law, Array]:
     reaches = widths[:, None] * density
     reaches = reaches / np.maximum(reaches.sum(0, keepdims=True), 1e-300)
     masses = reaches @ below.masses
-    return Law(nodes, masses / masses.sum()), reaches
+    return Law(nodes, masses), reaches
