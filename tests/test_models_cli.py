@@ -152,8 +152,9 @@ def test_parameters_go_with_the_weights_of_their_own_layer() -> None:
 def test_moments_are_those_of_the_map_without_dropout() -> None:
     model = ModelConfig(depth=3, init="he_normal", dropout=0.2)
     ends = Ends(16, 26)
-    found = summarize_model(model, ends).moments
+    *found, of_outputs = summarize_model(model, ends).moments
     assert found == predict(model, layer_weights(model, ends), training=False)
+    assert of_outputs is None
     assert found != predict(model, layer_weights(model, ends))
 
 

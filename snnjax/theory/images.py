@@ -3,6 +3,8 @@
 Weights of different places in a kernel are independent, so that the net inputs of two positions
 correlate as the images do there. All positions of a square of 2 x 2 are taken to correlate alike,
 as those of neighbouring squares; near a border that is padded with zeros mean squares are smaller.
+Gradients through normalised convolutions are a rough guide only: kernels see few channels at
+first, so that lengths of patches differ, and the mean of their inverses is not that of the mean.
 """
 
 from typing import NamedTuple

@@ -104,7 +104,6 @@ CNNS = {
     "relu": {**RELU, "dropout_kind": "ordinary", "dropout": 0.5, "conv_dropout": 0.2},
     "gelu": {"activation": "gelu", "init": "glorot_uniform", "dropout": 0.0},
     "layer": {"activation": "tanh", "norm": "layer", "norm_placement": "after", "dropout": 0.0},
-    "batch": {**RELU, "norm": "batch", "dropout": 0.0},
 }
 
 
@@ -123,7 +122,7 @@ def test_convolutional_networks(name, features, correlation):
         scale = layer.after.mean_square**0.5
         assert not is_off(square, layer.after.mean_square, 0.08), (layer.name, square.mean())
         assert not is_off(mean + scale, layer.after.mean + scale, 0.04), (layer.name, mean.mean())
-        if model.norm != "batch":  # which takes the gradients by biases away
+        if model.norm == "none":  # the mean of inverse lengths is another for so few inputs
             ratio = gradient.mean() / layer.backward.gradient
             assert not is_off(gradient, layer.backward.gradient, 0.15), (layer.name, ratio)
 
