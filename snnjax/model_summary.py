@@ -15,8 +15,9 @@ from flax import nnx
 from snnjax.config.schema import ModelConfig
 from snnjax.nn.numbers import constants
 from snnjax.registry import resolve
+from snnjax.theory.forecast import forecast
 from snnjax.theory.moment_map import Moments
-from snnjax.theory.network import STANDARD, Ends, is_perceptron, layer_weights, predict
+from snnjax.theory.network import STANDARD, Ends
 
 Path = tuple[str, ...]
 
@@ -45,12 +46,13 @@ class ModelSummary:
     Attributes:
         rows: In the order of the computation.
         other: Parameters of no layer.
-        moments: Of each hidden layer's activations, without dropout; None where theory is silent.
+        moments: Of the activations of each row, without dropout, as in `theory.forecast`; None
+            of rows that theory is silent on, or if it is on all of them.
     """
 
     rows: Sequence[Row]
     other: int
-    moments: Sequence[Moments] | None
+    moments: Sequence[Moments | None] | None
 
     @property
     def parameters(self) -> int:
@@ -63,13 +65,16 @@ class ModelSummary:
         return sum(row.flops for row in self.rows)
 
 
-def summarize_model(model: ModelConfig, ends: Ends, start: Moments = STANDARD) -> ModelSummary:
+def summarize_model(
+    model: ModelConfig, ends: Ends, start: Moments = STANDARD, correlation: float = 0.0
+) -> ModelSummary:
     """Summarise the network of a configuration.
 
     Args:
         model: Its choices.
         ends: Columns of the inputs; classes, or target columns.
         start: Moments of the inputs.
+        correlation: Of neighbouring pixels, for convolutional networks.
     """
     build = resolve("model", model.name)
     network = nnx.eval_shape(lambda: build(model, *ends, jax.random.key(0), constants(model)))
@@ -79,9 +84,9 @@ def summarize_model(model: ModelConfig, ends: Ends, start: Moments = STANDARD) -
     program = jax.make_jaxpr(lambda p, e, x: nnx.merge(graph, p, e)(x))(own, extra, row)
     leaves = _in_order_of_use(_flat(own), program.jaxpr)
     rows, other = _rows(leaves, list(_convolutions(program.jaxpr)))
-    moments = None
-    if is_perceptron(model):
-        moments = predict(model, layer_weights(model, ends), start, training=False)
+    found = forecast(model, ends, start, training=False, correlation=correlation)
+    after = {layer.name: layer.after for layer in found or ()}
+    moments = [after.get(row.name) for row in rows] if after else None
     return ModelSummary(rows, other, moments)
 
 

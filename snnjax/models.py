@@ -120,6 +120,7 @@ def _summary_lines(overrides: Sequence[str]) -> list[str]:
     from snnjax.fit import check
     from snnjax.guard import Guard, inputs_of, tell
     from snnjax.model_summary import summarize_model
+    from snnjax.theory.commands.predict import likeness
     from snnjax.theory.moment_map import Moments
     from snnjax.theory.network import STANDARD, Ends
 
@@ -128,7 +129,7 @@ def _summary_lines(overrides: Sequence[str]) -> list[str]:
     inputs = inputs_of(data)
     is_raw = config.data.standardize == "none"
     start = Moments(inputs.mean, inputs.variance) if is_raw else STANDARD
-    summary = summarize_model(config.model, Ends(*inputs[:2]), start)
+    summary = summarize_model(config.model, Ends(*inputs[:2]), start, likeness(config, data))
     tell(Guard().judge(config, data))
     return list(_table(config, summary, start))
 
@@ -140,8 +141,8 @@ def _table(config: Config, summary: "ModelSummary", start: "Moments") -> Iterato
     cells = [("layer", "weights", "parameters", "FLOPs/row", "mean", "variance")]
     cells.append(("inputs", "", "", "", show_mean(start), f"{start.variance:.3g}"))
     for number, row in enumerate(summary.rows):
-        known = number < len(moments)
-        own = (show_mean(moments[number]), f"{moments[number].variance:.3g}") if known else ("", "")
+        after = moments[number] if number < len(moments) else None
+        own = (show_mean(after), f"{after.variance:.3g}") if after is not None else ("", "")
         shape = " x ".join(map(str, row.shape))
         cells.append((row.name, shape, f"{row.parameters:,}", f"{row.flops:,}", *own))
     if summary.other:

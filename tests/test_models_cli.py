@@ -152,9 +152,31 @@ def test_parameters_go_with_the_weights_of_their_own_layer() -> None:
 def test_moments_are_those_of_the_map_without_dropout() -> None:
     model = ModelConfig(depth=3, init="he_normal", dropout=0.2)
     ends = Ends(16, 26)
-    found = summarize_model(model, ends).moments
+    *found, of_outputs = summarize_model(model, ends).moments
     assert found == predict(model, layer_weights(model, ends), training=False)
+    assert of_outputs is None
     assert found != predict(model, layer_weights(model, ends))
+
+
+@pytest.mark.parametrize(
+    ("model", "rows"),
+    [
+        ("highway", ["hidden.0.linear", "hidden.1.transform.linear"]),
+        ("resnet", ["hidden.0.linear", "hidden.1.hidden.0.linear", "hidden.1.linear"]),
+        ("cnn", ["blocks.0.layers.0", "blocks.0.layers.1", "hidden.0.linear"]),
+    ],
+)
+def test_other_networks_have_moments_by_layer(
+    call: Callable[..., tuple], model: str, rows: list[str]
+) -> None:
+    _, text, _ = call(f"model={model}", "model.width=64", "model.depth=2")
+    assert "by the moment map, without dropout" in text
+    cells = table(text)
+    for name in rows:
+        mean, variance = map(float, cells[name][-2:])
+        assert abs(mean) < 3
+        assert 0.2 < variance < 3
+    assert len(cells["output"]) == 3  # nothing is said of the outputs
 
 
 def test_raw_inputs_are_taken_as_they_are(call: Callable[..., tuple]) -> None:

@@ -1,51 +1,21 @@
 """Convolutional networks for small images, as in the official tutorials on SNNs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from math import prod
-from typing import NamedTuple
 
 import jax
 from flax import nnx
 
 from snnjax.config.schema import ModelConfig
-from snnjax.nn.convolution import ConvolutionLayer, Padding, largest_of_four
+from snnjax.nn.convolution import ConvolutionLayer, largest_of_four
 from snnjax.nn.draw import draw_kernels
 from snnjax.nn.dropout import Dropout
 from snnjax.nn.hidden import Hidden
-from snnjax.nn.mlp import hidden_widths
 from snnjax.nn.numbers import Value, constants
 from snnjax.nn.randomness import Randomness
 from snnjax.nn.stack import Stack
 from snnjax.nn.units import inputs_per_unit
-
-_SIZE = 3  # rows and columns of every kernel
-_AREA = _SIZE**2
-
-
-class Shape(NamedTuple):
-    """Height, width and channels of images."""
-
-    height: int
-    width: int
-    channels: int
-
-
-Blocks = tuple[tuple[tuple[int, Padding], ...], ...]
-"""For every block the units and the padding of its convolutions."""
-
-_SHALLOW: Blocks = (((32, "valid"), (64, "valid")),)
-_DEEP: Blocks = (((32, "same"), (32, "valid")), ((64, "same"), (64, "valid")))
-
-IMAGES: Mapping[int, tuple[Shape, Blocks]] = {
-    prod(shape): (shape, blocks)
-    for shape, blocks in (
-        (Shape(28, 28, 1), _SHALLOW),
-        (Shape(32, 32, 3), _DEEP),
-        (Shape(8, 8, 1), _SHALLOW),
-    )
-}
-"""What the images of a data set look like, and the network for them, by its number of features."""
+from snnjax.widths import IMAGES, KERNEL_SIZE, Blocks, flattened, hidden_widths
 
 
 class ConvolutionBlock(nnx.Module):
@@ -94,11 +64,12 @@ class CNN(Stack):
         value = constants(config) if value is None else value
         self.shape, blocks = IMAGES[features]
         inputs, units = inputs_per_unit(value), [units for block in blocks for units, _ in block]
-        widths = [_flattened(self.shape, blocks), *hidden_widths(config, outputs)]
-        patches = [(_AREA * a, inputs * b) for a, b in pairwise([self.shape.channels, *units])]
+        widths = [flattened(self.shape, blocks), *hidden_widths(config, outputs)]
+        area, channels = KERNEL_SIZE**2, [self.shape.channels, *units]
+        patches = [(area * a, inputs * b) for a, b in pairwise(channels)]
         dense = [*((a, inputs * b) for a, b in pairwise(widths)), (widths[-1], outputs)]
         # A weight of a convolution leads to as many places as it comes from.
-        fans = [*((fan_in, _AREA * columns) for fan_in, columns in patches), *dense]
+        fans = [*((fan_in, area * columns) for fan_in, columns in patches), *dense]
         *kernels, output = draw_kernels(value, key, [*patches, *dense], fans)
         convolutions, kernels = kernels[: len(units)], kernels[len(units) :]
         self.blocks = nnx.List(_make_blocks(value, blocks, convolutions))
@@ -143,18 +114,7 @@ def _make_blocks(
     for block in blocks:
         layers = []
         for units, padding in block:
-            kernel = kernels[number].reshape(_SIZE, _SIZE, -1, kernels[number].shape[1])
+            kernel = kernels[number].reshape(KERNEL_SIZE, KERNEL_SIZE, -1, kernels[number].shape[1])
             number += 1
             layers.append(ConvolutionLayer(value, kernel, units, padding, number))
         yield ConvolutionBlock(value, layers)
-
-
-def _flattened(shape: Shape, blocks: Blocks) -> int:
-    """Return how many numbers are left of an image after all blocks."""
-    height, width, channels = shape
-    for block in blocks:
-        for units, padding in block:
-            lost = _SIZE - 1 if padding == "valid" else 0
-            height, width, channels = height - lost, width - lost, units
-        height, width = height // 2, width // 2
-    return height * width * channels

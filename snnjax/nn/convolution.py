@@ -6,7 +6,6 @@ precision of matrix products.
 
 import math
 from itertools import product
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +18,7 @@ from snnjax.nn.products import transposed
 from snnjax.nn.randomness import Randomness
 from snnjax.nn.units import make_unit
 from snnjax.registry import resolve
-
-Padding = Literal["same", "valid"]
+from snnjax.widths import Padding
 
 # Measured on images of 15 to 34 pixels in 3 to 64 channels: up to a third faster than 8.
 _ROWS_IN_CACHE = 2

@@ -12,20 +12,7 @@ from snnjax.nn.numbers import Value, constants
 from snnjax.nn.padding import Size, Used
 from snnjax.nn.stack import Stack
 from snnjax.nn.units import inputs_per_unit
-
-
-def hidden_widths(config: ModelConfig, outputs: int) -> tuple[int, ...]:
-    """List the widths of the hidden layers.
-
-    `rectangular` repeats `width`; `conic` shrinks geometrically from `width` at the first hidden
-    layer to `outputs` at the output layer.
-    """
-    if config.form == "rectangular":
-        return (config.width,) * config.depth
-    ratio = outputs / config.width
-    return tuple(
-        max(1, round(config.width * ratio ** (i / config.depth))) for i in range(config.depth)
-    )
+from snnjax.widths import hidden_widths
 
 
 class MLP(Stack):

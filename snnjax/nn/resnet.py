@@ -18,18 +18,7 @@ from snnjax.nn.randomness import Randomness
 from snnjax.nn.stack import Layer, Stack
 from snnjax.nn.units import inputs_per_unit, make_unit
 from snnjax.registry import resolve
-
-
-def block_widths(config: ModelConfig) -> tuple[int, ...]:
-    """List the widths of a block's layers: its last is as wide as the network.
-
-    Those before it are too where the form is `rectangular`; in `diavolo` they have the share
-    `bottleneck` of its units, rounded (He et al. 2015, Figure 5, with layers for convolutions).
-    """
-    inner = config.width
-    if config.form == "diavolo":
-        inner = round(config.bottleneck * config.width)
-    return (inner,) * (config.block_layers - 1) + (config.width,)
+from snnjax.widths import block_widths
 
 
 class Block(nnx.Module):

@@ -6,16 +6,19 @@ from typing import NamedTuple
 
 from snnjax.config.schema import ModelConfig
 from snnjax.registry import MODELS
-from snnjax.theory.activations import activation_moments
 from snnjax.theory.dropout import dropped
-from snnjax.theory.moment_map import Moments, net_input
+from snnjax.theory.layer import Passage, hidden_layer, is_adapted
+from snnjax.theory.moment_map import Moments
 from snnjax.theory.weights import Weights, initial_weights
+from snnjax.widths import hidden_widths
 
 STANDARD = Moments(0.0, 1.0)
 """Of standardised inputs, and what SELU with its published constants keeps."""
 
-# Beyond, float32 holds nothing any more.
-_LARGEST = 3.4e38
+LARGEST = 3.4e38
+"""Beyond, float32 holds nothing any more."""
+
+OVERFLOWN = Moments(math.nan, math.inf)
 
 
 class Ends(NamedTuple):
@@ -30,17 +33,9 @@ def is_perceptron(model: ModelConfig) -> bool:
     return MODELS.get(model.name) == MODELS["mlp"]
 
 
-def layer_widths(model: ModelConfig, outputs: int) -> list[int]:
-    """List the widths of the hidden layers of a perceptron, as `nn.mlp.hidden_widths` does."""
-    if model.form == "rectangular":
-        return [model.width] * model.depth
-    ratio = outputs / model.width
-    return [max(1, round(model.width * ratio ** (i / model.depth))) for i in range(model.depth)]
-
-
 def layer_weights(model: ModelConfig, ends: Ends) -> list[Weights | None]:
     """Return omega and tau of every hidden layer; None where they are not known."""
-    widths = layer_widths(model, ends.outputs)
+    widths = hidden_widths(model, ends.outputs)
     inputs = [ends.features, *widths][: len(widths)]
     pieces = model.pieces if model.activation == "maxout" else 1
     return [
@@ -70,46 +65,43 @@ def predict(
         None where a piece is not the library's own, or all weights are equal, so that units are
         not independent. Infinite where float32 overflows.
     """
-    x: Moments | None = start
-    if training and x is not None:
-        x = dropped(model, x, model.input_dropout)
-    found = []
-    for layer in weights:
-        if x is None or layer is None or model.init == "constant":
-            return None
-        if not x.mean_square < _LARGEST:
-            x = Moments(math.nan, math.inf)
-        else:
-            x = _through(model, layer, x, training)
-        if x is None:
-            return None
-        found.append(x)
-    return found
-
-
-def _through(model: ModelConfig, layer: Weights, x: Moments, training: bool) -> Moments | None:
-    """Return the moments after one hidden layer; None where they are not known."""
-    net = net_input(x, layer.omega, layer.tau, model.init_bias)
-    if model.init == "lsuv":
-        net = Moments(net.mean, 1.0 if net.variance else 0.0)
-    is_before = model.norm_placement == "before"
-    if model.norm == "weight" or is_before:
-        net = normalised(model, net)
-    y = activation_moments(model, net)
-    if y is None:
+    inputs = dropped(model, start, model.input_dropout) if training else start
+    if inputs is None or model.init == "constant" or None in weights:
         return None
-    if not is_before and model.norm != "weight":
-        y = normalised(model, y)
-    return dropped(model, y, model.dropout) if training else y
+    known = [layer for layer in weights if layer is not None]
+    found = chain(model, known, inputs, start, training)
+    if found is None:
+        return None
+    rest = len(known) - len(found)
+    return [*(passage.after for passage in found), *[OVERFLOWN] * rest]
 
 
-def normalised(model: ModelConfig, x: Moments) -> Moments:
-    """Return the moments after a model's normalisation, of net inputs for weight normalisation.
+def chain(
+    model: ModelConfig, weights: Sequence[Weights], x: Moments, start: Moments, training: bool
+) -> list[Passage] | None:
+    """Return what hidden layers one after another do, up to where float32 overflows.
 
-    That begins with mean 0 and variance 1 of every unit (Salimans & Kingma 2016, section 3).
+    Args:
+        model: The network's choices and numbers.
+        weights: Of each layer.
+        x: Moments of what enters the first layer.
+        start: The same without dropout.
+        training: Whether dropout is on.
+
+    Returns:
+        None where a piece is not the library's own.
     """
-    if model.norm in ("batch", "layer", "weight"):
-        return Moments(0.0, 1.0 if x.variance else 0.0)
-    if model.norm == "rms" and x.mean_square:
-        return Moments(x.mean / x.mean_square**0.5, x.variance / x.mean_square)
-    return x
+    found: list[Passage] = []
+    adapted: Moments | None = start if training and is_adapted(model) else None
+    for layer in weights:
+        if not x.mean_square < LARGEST:
+            break
+        passage = hidden_layer(model, layer, x, training, adapted=adapted)
+        if passage is None:
+            return None
+        if adapted is not None:
+            alone = hidden_layer(model, layer, adapted, training=False)
+            adapted = None if alone is None else alone.after
+        found.append(passage)
+        x = passage.after
+    return found

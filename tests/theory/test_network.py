@@ -12,7 +12,7 @@ from snnjax.nn import noise
 from snnjax.nn.draw import draw_kernels
 from snnjax.nn.dropout import alpha_dropout
 from snnjax.nn.dropout import ordinary_dropout as ordinary
-from snnjax.nn.mlp import MLP, hidden_widths
+from snnjax.nn.mlp import MLP
 from snnjax.nn.numbers import arguments, constants
 from snnjax.nn.randomness import Randomness
 from snnjax.nn.units import negative_slope as slope
@@ -20,7 +20,7 @@ from snnjax.registry import ACTIVATIONS, DROPOUTS, INITIALIZERS, resolve
 from snnjax.theory.activations import TWINS, activation_moments, negative_slope, numpy_activation
 from snnjax.theory.dropout import ALPHA_KINDS, dropped, noise_share
 from snnjax.theory.moment_map import Moments, moments
-from snnjax.theory.network import Ends, layer_weights, layer_widths, predict
+from snnjax.theory.network import Ends, layer_weights, predict
 from snnjax.theory.weights import depends_on_width, initial_weights
 
 POINTS = np.concatenate([np.linspace(-8, 8, 161), [-60.0, -1e-9, 1e-9, 60.0]])
@@ -131,13 +131,6 @@ def test_omega_and_tau_are_those_of_drawn_weights(name, choices):
     assert fan_in * drawn.mean() == pytest.approx(weights.omega, abs=spread + 1e-5)
     is_same = initial_weights(model, 30, 20) == weights
     assert depends_on_width(model) == (not is_same)
-
-
-@pytest.mark.parametrize("form", ["rectangular", "conic"])
-@pytest.mark.parametrize("depth", [0, 1, 7])
-def test_widths_are_those_of_the_network(form, depth):
-    model = ModelConfig(form=form, depth=depth, width=100)
-    assert layer_widths(model, 3) == list(hidden_widths(model, 3))
 
 
 NETWORKS = {

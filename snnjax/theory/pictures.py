@@ -1,0 +1,269 @@
+"""The pictures of the theory, as figures of matplotlib that need no display."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from snnjax.config.schema import ModelConfig
+from snnjax.theory.activations import TWINS, numpy_activation
+from snnjax.theory.forecast import Layer, forecast
+from snnjax.theory.moment_map import Array, Moments, selu_map, selu_moments
+from snnjax.theory.network import Ends
+from snnjax.theory.slopes import numpy_slope
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".svg", ".png", ".pdf")
+
+# Values that differ by more than this factor are drawn on a logarithmic axis.
+_MANY = 5
+_DOMAIN = ((-0.1, 0.1), (0.8, 1.5))  # of mu and nu in Theorem 1
+_STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "snnjax",  # the same picture is the same file
+}
+_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _GREY = (
+    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#555555"),
+)
+_METHODS: Mapping[str, tuple[dict[str, Any], str, str]] = {
+    "SELU, LeCun": ({"activation": "selu", "init": "lecun_normal"}, _BLUE, "-"),
+    "ReLU, He": ({"activation": "relu", "init": "he_normal"}, _ORANGE, "-"),
+    "ReLU, batch norm": (
+        {"activation": "relu", "init": "he_normal", "norm": "batch"}, _ORANGE, "--"
+    ),
+    "tanh, Glorot": ({"activation": "tanh", "init": "glorot_uniform"}, _GREEN, "-"),
+    "tanh, standard": ({"activation": "tanh", "init": "uniform"}, _GREEN, "--"),
+    "sigmoid, N(0, 1)": ({"activation": "sigmoid", "init": "normal"}, _RED, "-"),
+    "highway (ReLU)": (
+        {"name": "highway", "activation": "relu", "init": "he_normal"}, _PURPLE, "-"
+    ),
+    "residual (ReLU, batch norm)": (
+        {"name": "resnet", "activation": "relu", "init": "he_normal", "norm": "batch"}, _GREY, "-"
+    ),
+}  # fmt: skip
+
+
+def _styled(draw: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
+    """Return a function that draws with the look that all figures share."""
+
+    @wraps(draw)
+    def styled(*given: Any, **named: Any) -> "Figure":
+        import matplotlib
+
+        with matplotlib.rc_context(_STYLE):
+            return draw(*given, **named)
+
+    return styled
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure, without the date, so that equal figures are equal files."""
+    import matplotlib
+
+    metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(path, dpi=120, metadata=metadata.get(path.suffix))
+
+
+@_styled
+def draw_flow() -> "Figure":
+    """Draw where SELU's map takes mean and variance, with Theorem 1's domain and fixed point."""
+    figure, axes = _figure((8.0, 4.2), 1, 2, "How one SELU layer moves mean and variance, g(x) - x")
+    for ax, (omega, tau) in zip(axes[0], ((0.0, 1.0), (0.1, 1.1)), strict=True):
+        means, variances = np.meshgrid(np.linspace(-0.3, 0.3, 25), np.linspace(0.4, 2.0, 33))
+        moved = [
+            selu_map(float(m), omega, float(v), tau)
+            for m, v in zip(means.ravel(), variances.ravel(), strict=True)
+        ]
+        across = np.array([x.mean for x in moved]).reshape(means.shape) - means
+        up = np.array([x.variance for x in moved]).reshape(means.shape) - variances
+        ax.streamplot(
+            means, variances, across, up, color=_BLUE, linewidth=0.7, density=0.9, arrowsize=0.7
+        )
+        (left, right), (low, high) = _DOMAIN
+        corners = [left, right, right, left, left], [low, low, high, high, low]
+        ax.plot(*corners, color=_ORANGE, linewidth=1.8, label="domain of Theorem 1")
+        point = _settled(omega, tau)
+        label = f"fixed point ({point.mean + 0.0:.3f}, {point.variance:.3f})"
+        ax.plot(*point, "o", color=_RED, markersize=6, label=label, zorder=5)
+        ax.set(xlabel=r"mean $\mu$", ylabel=r"variance $\nu$")
+        ax.set(title=rf"$\omega$ = {omega:g}, $\tau$ = {tau:g}", xlim=(-0.3, 0.3), ylim=(0.4, 2.0))
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)
+    return figure
+
+
+@_styled
+def draw_contraction() -> "Figure":
+    """Draw by how much a layer brings moments closer to the fixed point of its omega and tau."""
+    omegas, taus = np.linspace(-0.5, 0.5, 33), np.linspace(0.7, 1.4, 36)
+    rates = np.empty((len(taus), len(omegas)))
+    for column, omega in enumerate(omegas):
+        start = Moments(0.0, 1.0)
+        for row, tau in enumerate(taus):
+            start = _settled(float(omega), float(tau), start)
+            rates[row, column] = _rate(float(omega), float(tau), start)
+    figure, axes = _figure((6.0, 4.4), 1, 1, "Contraction of SELU's map at its fixed point")
+    ax = axes[0, 0]
+    levels = np.arange(np.floor(rates.min() * 50) / 50, rates.max() + 0.01, 0.01)
+    filled = ax.contourf(omegas, taus, rates, levels, cmap="viridis")
+    lines = ax.contour(omegas, taus, rates, levels[::2], colors="white", linewidths=0.7)
+    ax.clabel(lines, fmt="%.2f", fontsize=8)
+    corners = [-0.1, 0.1, 0.1, -0.1, -0.1], [0.95, 0.95, 1.1, 1.1, 0.95]
+    ax.plot(*corners, color=_ORANGE, linewidth=1.8, label="domain of Theorem 1")
+    ax.plot(
+        0, 1, "o", color=_RED, markersize=6, label=r"$\omega = 0$, $\tau = 1$: fixed point (0, 1)"
+    )
+    ax.set(xlabel=r"sum of weights $\omega$", ylabel=r"sum of squared weights $\tau$")
+    ax.grid(False)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8)
+    figure.colorbar(filled, label="largest eigenvalue of the Jacobian")
+    return figure
+
+
+@_styled
+def draw_activations() -> "Figure":
+    """Draw every activation and its derivative."""
+    names = [name for name in TWINS if name != "maxout"]
+    figure, axes = _figure((9.0, 7.2), 3, 5, "Activations and their derivatives")
+    x = np.linspace(-4, 4, 401)
+    for ax, name in zip(axes.ravel(), names, strict=True):
+        model = ModelConfig(activation=name)
+        function, slope = numpy_activation(model), numpy_slope(model)
+        if function is None or slope is None:
+            continue
+        ax.axhline(0, color="black", linewidth=0.5)
+        ax.axvline(0, color="black", linewidth=0.5)
+        ax.plot(x, np.asarray(function(x)), color=_BLUE, linewidth=1.6, label="f(x)")
+        ax.plot(x, _broken(np.asarray(slope(x), np.float64)), color=_ORANGE, label="f'(x)")
+        ax.set(title=name, xlim=(-4, 4), ylim=(-2.2, 2.6))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+@_styled
+def draw_depth(depth: int = 32, width: int = 256) -> "Figure":
+    """Draw what methods make of mean, variance and gradients, layer by layer."""
+    title = f"Networks of width {width} at initialisation, by theory"
+    figure, axes = _figure((9.6, 4.2), 1, 3, title)
+    for name, (choices, color, line) in _METHODS.items():
+        plain = ModelConfig(name="mlp", depth=depth, width=width, dropout=0.0)
+        model = replace(plain, **choices)
+        layers = forecast(model, Ends(width, 10), training=False)
+        if layers is not None:
+            outer = [layer for layer in layers if ".hidden." not in layer.name]
+            _draw_layers(axes[0], outer, color=color, linestyle=line, label=name)
+    _label_layers(axes[0])
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    return figure
+
+
+FIGURES: Mapping[str, Callable[[], "Figure"]] = {
+    "flow": draw_flow,
+    "contraction": draw_contraction,
+    "activations": draw_activations,
+    "depth": draw_depth,
+}
+"""By the name of its file."""
+
+
+@_styled
+def draw_network(layers: Sequence[Layer], title: str) -> "Figure":
+    """Draw mean, variance and gradient of one network, layer by layer."""
+    figure, axes = _figure((9.6, 3.6), 1, 3, title)
+    _draw_layers(axes[0], layers, color=_BLUE, marker="o", markersize=3)
+    numbers = np.arange(1, len(layers) + 1)
+    finite = [layer.finite for layer in layers]
+    if all(one is not None for one in finite):
+        moments = [one.moments for one in finite if one is not None]
+        spread = np.array([one.spread for one in finite if one is not None])
+        variance = np.array([x.variance for x in moments])
+        axes[0, 1].plot(numbers, variance, color=_ORANGE, label="at this width")
+        band = np.maximum(variance * (1 - spread), variance * 1e-3), variance * (1 + spread)
+        axes[0, 1].fill_between(
+            numbers, *band, color=_ORANGE, alpha=0.2, linewidth=0, label="spread of networks"
+        )
+        axes[0, 1].legend(fontsize=8)
+    _label_layers(axes[0])
+    return figure
+
+
+def _figure(size: tuple[float, float], rows: int, columns: int, title: str) -> "tuple[Figure, Any]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    figure.suptitle(title, fontsize=10)
+    return figure, axes
+
+
+def _draw_layers(axes: Array, layers: Sequence[Layer], **style: Any) -> None:
+    numbers = np.arange(1, len(layers) + 1)
+    columns = (
+        [layer.after.mean for layer in layers],
+        [layer.after.variance for layer in layers],
+        [math.nan if layer.backward is None else layer.backward.gradient for layer in layers],
+    )
+    for ax, values in zip(axes, columns, strict=True):
+        y = np.array(values, np.float64)
+        ax.plot(numbers, np.where(np.isfinite(y), y, np.nan), linewidth=1.5, **style)
+
+
+def _label_layers(axes: Array) -> None:
+    titles = "mean of activations", "variance of activations", "mean squared gradient"
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set(title=title, xlabel="layer")
+    low, high = axes[0].get_ylim()
+    axes[0].set_ylim(min(low, -0.1), max(high, 0.1))
+    for ax in axes[1:]:
+        low, high = ax.dataLim.intervaly
+        if high > _MANY * low:
+            ax.set_yscale("log")
+        else:
+            ax.set_ylim(0, 1.1 * high)
+
+
+def _settled(omega: float, tau: float, start: Moments = Moments(0.0, 1.0)) -> Moments:  # noqa: B008
+    """Return the fixed point that layers of equal weights come to."""
+    x = start
+    for _ in range(500):
+        after = selu_map(x.mean, omega, x.variance, tau)
+        if abs(after.mean - x.mean) + abs(after.variance - x.variance) < 1e-7 * after.variance:
+            return after
+        x = after
+    return x
+
+
+def _rate(omega: float, tau: float, x: Moments, step: float = 1e-5) -> float:
+    """Return the largest eigenvalue of g's Jacobian, by central differences: a picture's digits."""
+    m, v = x.mean * omega, x.variance * tau
+
+    def slope(across: float, up: float) -> Array:
+        ahead, behind = (
+            np.array(selu_moments(Moments(m + sign * across, v + sign * up))) for sign in (1, -1)
+        )
+        return np.asarray((ahead - behind) / (2 * step))
+
+    matrix = np.stack([omega * slope(step, 0.0), tau * slope(0.0, step)], 1)
+    return float(np.abs(np.linalg.eigvals(matrix)).max())
+
+
+def _broken(slopes: Array) -> Array:
+    """Return slopes with a gap where they jump."""
+    jumps = np.abs(np.diff(slopes, append=slopes[-1])) > 0.3
+    return np.where(jumps, np.nan, slopes)
