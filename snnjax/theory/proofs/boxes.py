@@ -1,0 +1,190 @@
+"""Branch and bound: the maximum of a quantity over a domain, enclosed.
+
+A box is four pairs in the coordinates of the unit cube, which the domain is the affine image of:
+halving keeps them exact, and the domain's decimal ends stay exact too.
+
+On a box the mean value theorem gives F(x) <= F(b) + sum of max(dF/dx_i (x_i - b_i)) for any base b
+in the box. With the base in the corner that the gradient points to, a derivative of fixed sign adds
+nothing, so that a box on which all four have one is finished by one evaluation at a corner.
+"""
+
+import heapq
+import itertools
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from snnjax.theory.proofs.enclosure import Ball
+from snnjax.theory.proofs.quantities import Point, Quantity
+
+Box = tuple[tuple[float, float], ...]
+Unit = tuple[float, ...]
+"""A point of the unit cube."""
+ARGUMENTS = ("mu", "omega", "nu", "tau")
+_CUBE: Box = ((0.0, 1.0),) * 4
+
+
+class Side(NamedTuple):
+    """The exact ends of one argument's interval."""
+
+    low: Fraction
+    high: Fraction
+
+
+Domain = Mapping[str, Side]
+
+
+class Wanted(NamedTuple):
+    """What to know of a maximum.
+
+    Attributes:
+        limit: Tell on which side of it the maximum lies.
+        tolerance: And enclose it to this part of itself; None if the side is enough.
+        budget: Give up after so many boxes.
+    """
+
+    limit: Ball
+    tolerance: float | None
+    budget: int
+
+
+class Maximum(NamedTuple):
+    """An enclosed maximum.
+
+    Attributes:
+        lower: What the quantity reaches at the witness.
+        upper: What it nowhere exceeds.
+        witness: A point of the unit cube.
+        boxes: They cover the unit cube; on each `upper` was proved.
+        evaluated: The boxes looked at on the way.
+    """
+
+    lower: Ball
+    upper: Ball
+    witness: Unit
+    boxes: Sequence[Box]
+    evaluated: int
+
+
+class _Bound(NamedTuple):
+    upper: Ball
+    base: Unit
+    at_base: Ball
+    cut: int
+
+
+def maximize(quantity: Quantity, sign: int, domain: Domain, wanted: Wanted) -> Maximum:
+    """Enclose the maximum of sign * quantity over a domain.
+
+    Always the box with the largest bound is halved next, across the argument in which the gradient
+    is least known.
+
+    Args:
+        quantity: What to look at.
+        sign: 1, or -1 for a minimum.
+        domain: An interval for each argument; nu and tau above 0.
+        wanted: When to stop.
+    """
+    place = Placement(domain)
+    lower: Ball = None
+    witness: Unit = (0.5,) * 4
+    heap: list[tuple[float, int, Box, _Bound]] = []
+    count = itertools.count()
+
+    def add(box: Box, inherited: Ball | None) -> None:
+        nonlocal lower, witness
+        bound = _bound(quantity, sign, place, box)
+        if inherited is not None:
+            bound = bound._replace(upper=_least(bound.upper, inherited))
+        if lower is None or bound.at_base.lower() > lower:
+            lower, witness = bound.at_base.lower(), bound.base
+        heapq.heappush(heap, (-float(bound.upper), next(count), box, bound))
+
+    add(_CUBE, None)
+    while True:
+        _, _, box, bound = heap[0]
+        if _is_enough(lower, bound.upper, wanted) or len(heap) >= wanted.budget:
+            break
+        heapq.heappop(heap)
+        for half in _halves(box, bound.cut):
+            add(half, bound.upper)
+    upper = heap[0][3].upper
+    return Maximum(lower, upper, witness, [entry[2] for entry in heap], next(count))
+
+
+class Placement:
+    """The affine map from the unit cube to a domain."""
+
+    def __init__(self, domain: Domain) -> None:
+        from flint import arb, fmpq
+
+        sides = [domain[name] for name in ARGUMENTS]
+        self.arb = arb
+        self.low = [arb(fmpq(side.low.numerator, side.low.denominator)) for side in sides]
+        widths = [side.high - side.low for side in sides]
+        self.width = [arb(fmpq(width.numerator, width.denominator)) for width in widths]
+
+    def point(self, unit: Unit) -> Point:
+        """Return where a point of the unit cube lies."""
+        return [low + width * t for low, width, t in zip(self.low, self.width, unit, strict=True)]
+
+    def box(self, box: Box) -> Point:
+        """Return balls that contain a box's image."""
+        lows, highs = (self.point(tuple(pair[end] for pair in box)) for end in (0, 1))
+        return [low.union(high) for low, high in zip(lows, highs, strict=True)]
+
+
+def _is_enough(lower: Ball, upper: Ball, wanted: Wanted) -> bool:
+    if not (upper < wanted.limit or lower > wanted.limit):
+        return False
+    return wanted.tolerance is None or upper - lower <= wanted.tolerance * abs(lower)
+
+
+def _bound(quantity: Quantity, sign: int, place: Placement, box: Box) -> _Bound:
+    """Bound sign * quantity over a box by the mean value theorem from the best base."""
+    gradient = [
+        sign * slope * width
+        for slope, width in zip(quantity.gradient(place.box(box)), place.width, strict=True)
+    ]
+    slopes = [(slope.lower(), slope.upper()) for slope in gradient]
+    base = tuple(_base(*pair, *slope) for pair, slope in zip(box, slopes, strict=True))
+    at_base = sign * quantity.value(place.point(base))
+    upper, unsure = at_base, []
+    for (low, high), (least, most), b in zip(box, slopes, base, strict=True):
+        term = place.arb(0).max(most * (high - place.arb(b))).max(least * (low - place.arb(b)))
+        upper += term
+        unsure.append(float(term))
+    if not upper.is_finite():
+        upper = place.arb.pos_inf()
+    return _Bound(upper.upper(), base, at_base, _widest(unsure, box))
+
+
+def _base(low: float, high: float, least: Ball, most: Ball) -> float:
+    """Return where in [low, high] the bound is least: an end if the slope has one sign."""
+    down, up = float(least), float(most)
+    if down >= 0:
+        return high
+    if up <= 0:
+        return low
+    if not up - down < float("inf"):
+        return (low + high) / 2
+    return min(max((up * high - down * low) / (up - down), low), high)
+
+
+def _widest(unsure: Sequence[float], box: Box) -> int:
+    """Return the argument that adds most to the bound, the widest if that is unknown."""
+    finite = all(term < float("inf") for term in unsure)
+    merits = unsure if finite and any(unsure) else [high - low for low, high in box]
+    return merits.index(max(merits))
+
+
+def _halves(box: Box, cut: int) -> tuple[Box, Box]:
+    low, high = box[cut]
+    middle = (low + high) / 2
+    before, after = box[:cut], box[cut + 1 :]
+    return (*before, (low, middle), *after), (*before, (middle, high), *after)
+
+
+def _least(one: Ball, other: Ball) -> Ball:
+    """Return the smaller of two upper bounds."""
+    return one if one < other else other
