@@ -22,6 +22,7 @@ Unit = tuple[float, ...]
 """A point of the unit cube."""
 ARGUMENTS = ("mu", "omega", "nu", "tau")
 _CUBE: Box = ((0.0, 1.0),) * 4
+_NEAR = 1e-2
 
 
 class Side(NamedTuple):
@@ -98,6 +99,10 @@ def maximize(quantity: Quantity, sign: int, domain: Domain, wanted: Wanted) -> M
             bound = bound._replace(upper=_least(bound.upper, inherited))
         if lower is None or bound.at_base.lower() > lower:
             lower, witness = bound.at_base.lower(), bound.base
+            beside = _snapped(bound.base)
+            at_beside = sign * quantity.value(place.point(beside))
+            if at_beside.lower() >= lower:
+                lower, witness = at_beside.lower(), beside
         heapq.heappush(heap, (-float(bound.upper), next(count), box, bound))
 
     add(_CUBE, None)
@@ -169,6 +174,11 @@ def _base(low: float, high: float, least: Ball, most: Ball) -> float:
     if not up - down < float("inf"):
         return (low + high) / 2
     return min(max((up * high - down * low) / (up - down), low), high)
+
+
+def _snapped(unit: Unit) -> Unit:
+    """Return the point on the nearest faces of the cube, where they are very near."""
+    return tuple(float(round(t)) if min(t, 1 - t) < _NEAR else t for t in unit)
 
 
 def _widest(unsure: Sequence[float], box: Box) -> int:
