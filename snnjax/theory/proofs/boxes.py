@@ -87,7 +87,7 @@ def maximize(quantity: Quantity, sign: int, domain: Domain, wanted: Wanted) -> M
         wanted: When to stop.
     """
     place = Placement(domain)
-    lower: Ball = None
+    lower = place.arb.neg_inf()
     witness: Unit = (0.5,) * 4
     heap: list[tuple[float, int, Box, _Bound]] = []
     count = itertools.count()
@@ -97,7 +97,7 @@ def maximize(quantity: Quantity, sign: int, domain: Domain, wanted: Wanted) -> M
         bound = _bound(quantity, sign, place, box)
         if inherited is not None:
             bound = bound._replace(upper=_least(bound.upper, inherited))
-        if lower is None or bound.at_base.lower() > lower:
+        if bound.at_base.lower() > lower:
             lower, witness = bound.at_base.lower(), bound.base
             beside = _snapped(bound.base)
             at_beside = sign * quantity.value(place.point(beside))
@@ -146,16 +146,21 @@ def _is_enough(lower: Ball, upper: Ball, wanted: Wanted) -> bool:
 
 
 def _bound(quantity: Quantity, sign: int, place: Placement, box: Box) -> _Bound:
-    """Bound sign * quantity over a box by the mean value theorem from the best base."""
-    gradient = [
-        sign * slope * width
-        for slope, width in zip(quantity.gradient(place.box(box)), place.width, strict=True)
-    ]
-    slopes = [(slope.lower(), slope.upper()) for slope in gradient]
-    base = tuple(_base(*pair, *slope) for pair, slope in zip(box, slopes, strict=True))
+    """Bound sign * quantity over a box.
+
+    Wherever the slope along an argument has one sign, the maximum lies on a face; on that face the
+    other slopes are known better, which may give more of them a sign.
+    """
+    face, slopes = box, _slopes(quantity, sign, place, box)
+    while (smaller := _face(face, slopes)) != face:
+        face = smaller
+        if all(low == high for low, high in face):
+            break
+        slopes = _slopes(quantity, sign, place, face)
+    base = tuple(_base(*ends, *slope) for ends, slope in zip(face, slopes, strict=True))
     at_base = sign * quantity.value(place.point(base))
     upper, unsure = at_base, []
-    for (low, high), (least, most), b in zip(box, slopes, base, strict=True):
+    for (low, high), (least, most), b in zip(face, slopes, base, strict=True):
         term = place.arb(0).max(most * (high - place.arb(b))).max(least * (low - place.arb(b)))
         upper += term
         unsure.append(float(term))
@@ -164,14 +169,27 @@ def _bound(quantity: Quantity, sign: int, place: Placement, box: Box) -> _Bound:
     return _Bound(upper.upper(), base, at_base, _widest(unsure, box))
 
 
+def _slopes(
+    quantity: Quantity, sign: int, place: Placement, box: Box
+) -> Sequence[tuple[Ball, Ball]]:
+    """Return the least and the greatest derivative by each coordinate of the cube."""
+    gradient = quantity.gradient(place.box(box))
+    slopes = [sign * slope * width for slope, width in zip(gradient, place.width, strict=True)]
+    return [(slope.lower(), slope.upper()) for slope in slopes]
+
+
+def _face(box: Box, slopes: Sequence[tuple[Ball, Ball]]) -> Box:
+    """Return the face of a box that the maximum must lie on."""
+    return tuple(
+        (high, high) if least >= 0 else (low, low) if most <= 0 else (low, high)
+        for (low, high), (least, most) in zip(box, slopes, strict=True)
+    )
+
+
 def _base(low: float, high: float, least: Ball, most: Ball) -> float:
-    """Return where in [low, high] the bound is least: an end if the slope has one sign."""
+    """Return where in [low, high] the bound by the mean value theorem is least."""
     down, up = float(least), float(most)
-    if down >= 0:
-        return high
-    if up <= 0:
-        return low
-    if not up - down < float("inf"):
+    if low == high or not up - down < float("inf") or not up > down:
         return (low + high) / 2
     return min(max((up * high - down * low) / (up - down), low), high)
 

@@ -84,9 +84,10 @@ class Finding(NamedTuple):
     Attributes:
         claim: The claim.
         verdict: Whether it is true.
-        extremum: Two decimals that enclose the quantity's extreme value on the limit's side.
-        witness: Decimals of a point of the domain that comes that close to it; where the claim is
-            refuted, this is the counterexample.
+        bound: A decimal that the quantity does not pass on the domain, on the limit's side.
+        attained: A decimal that it does attain or pass at the witness: between the two is its
+            extreme value.
+        witness: Decimals of a point of the domain; the counterexample of a claim that is refuted.
         boxes: Of the unit cube, the domain's affine preimage, which they cover.
         evaluated: How many boxes were looked at.
         seconds: Of computing.
@@ -94,7 +95,8 @@ class Finding(NamedTuple):
 
     claim: Claim
     verdict: Verdict
-    extremum: tuple[str, str]
+    bound: str
+    attained: str
     witness: Mapping[str, str]
     boxes: Sequence[Box]
     evaluated: int
@@ -187,9 +189,9 @@ def settle(claim: Claim, domain: Domain, effort: Effort) -> Finding:
                 break
         else:
             verdict = "undecided"
-    extremum = ends if sign > 0 else (_negative(ends[1]), _negative(ends[0]))
+    attained, most = ends if sign > 0 else (_negative(end) for end in ends)
     seconds = time.process_time() - start
-    return Finding(claim, verdict, extremum, witness, found.boxes, found.evaluated, seconds)
+    return Finding(claim, verdict, most, attained, witness, found.boxes, found.evaluated, seconds)
 
 
 def _verdict(lower: Ball, upper: Ball, limit: Ball) -> Verdict:
