@@ -166,7 +166,7 @@ def _bound(quantity: Quantity, sign: int, place: Placement, box: Box) -> _Bound:
         unsure.append(float(term))
     if not upper.is_finite():
         upper = place.arb.pos_inf()
-    return _Bound(upper.upper(), base, at_base, _widest(unsure, box))
+    return _Bound(upper.upper(), base, at_base, _widest(unsure, place, box))
 
 
 def _slopes(
@@ -199,11 +199,12 @@ def _snapped(unit: Unit) -> Unit:
     return tuple(float(round(t)) if min(t, 1 - t) < _NEAR else t for t in unit)
 
 
-def _widest(unsure: Sequence[float], box: Box) -> int:
-    """Return the argument that adds most to the bound, the widest if that is unknown."""
-    finite = all(term < float("inf") for term in unsure)
-    merits = unsure if finite and any(unsure) else [high - low for low, high in box]
-    return merits.index(max(merits))
+def _widest(unsure: Sequence[float], place: Placement, box: Box) -> int:
+    """Return the argument that adds most to the bound; nu or tau if that is not finite."""
+    if all(term < float("inf") for term in unsure) and any(unsure):
+        return unsure.index(max(unsure))
+    ratios = [float(side.upper() / side.lower()) for side in place.box(box)[2:]]
+    return 2 + ratios.index(max(ratios))
 
 
 def _halves(box: Box, cut: int) -> tuple[Box, Box]:

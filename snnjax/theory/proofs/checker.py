@@ -146,9 +146,10 @@ def _doubtful(box: Box, sides: Sides, what: Bound) -> int:
         if rises is None:
             return _EXCEEDED
         if any(rises):
-            known = all(rise < float("inf") for rise in rises)
-            merits = rises if known else [high - low for low, high in box]
-            return merits.index(max(merits))
+            if all(rise < float("inf") for rise in rises):
+                return rises.index(max(rises))
+            ratios = [float(high / low) for low, high in zip(lows[_NU:], highs[_NU:], strict=True)]
+            return _NU + ratios.index(max(ratios))
     return _KEPT
 
 

@@ -103,7 +103,8 @@ def image(x: Jet, s: Jet) -> tuple[Jet, Jet]:
 def net_input(point: Sequence[Ball], length: int) -> tuple[Jet, Jet]:
     """Return x = m / s and s = sqrt v of m = mu omega and v = nu tau, as variables."""
     mu, omega, nu, tau = point
-    s = (nu * tau).sqrt()
+    low, high = (nu.lower() * tau.lower()).sqrt(), (nu.upper() * tau.upper()).sqrt()
+    s = low.union(high)
     return variable(mu * omega / s, 0, length), variable(s, 1, length)
 
 

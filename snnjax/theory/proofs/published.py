@@ -1,4 +1,4 @@
-"""Constants that Klambauer et al. 2017 print, beside sharp ones: loose, or rounded inward?"""
+"""Constants that Klambauer et al. 2017 print, beside sharp ones: loose or rounded inward."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
