@@ -54,8 +54,8 @@ def tables(m: Ball, v: Ball, order: int) -> Tables:
     phi = _bell(x) / root_two_pi
     p = phi / s
     upper = _monotone(lambda y: (-y / root_two).erfc() / 2, x)  # P(z > 0)
-    once = phi * _monotone(mills_ratio, x + s)  # E[e^z; z < 0]
-    twice = phi * _monotone(mills_ratio, x + 2 * s)  # E[e^(2 z); z < 0]
+    once = _left(x, s) / root_two_pi  # E[e^z; z < 0]
+    twice = _left(x, 2 * s) / root_two_pi  # E[e^(2 z); z < 0]
     ramp = m * upper + s * phi  # E[z; z > 0]
     square = alpha * alpha
     slope = -m / v  # p' = slope * p
@@ -104,6 +104,20 @@ def _constants_at(_: int) -> Constants:
     alpha = 1 / root_two_pi / (arb("0.5") - once)
     square = arb("0.5") + alpha * alpha * (twice - 2 * once + arb("0.5"))
     return Constants(alpha, 1 / square.sqrt(), root_two, root_two_pi)
+
+
+def _left(x: Ball, s: Ball) -> Ball:
+    """Return the range of e^(-x^2 / 2) R(x + s), for positive s.
+
+    It decreases with s, and with x wherever s R(x + s) < 1: then two corners enclose it.
+    """
+    if x.is_exact() and s.is_exact():
+        return _bell(x) * mills_ratio(x + s)
+    corners = [(x.lower(), s.lower()), (x.upper(), s.upper())]
+    low, high = (mills_ratio(a + b) for a, b in corners)
+    if s.upper() * low < 1:
+        return (_bell(corners[0][0]) * low).union(_bell(corners[1][0]) * high)
+    return _bell(x) * low.union(high)
 
 
 def _monotone(function: Callable[[Ball], Ball], y: Ball) -> Ball:
