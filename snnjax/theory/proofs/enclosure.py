@@ -50,7 +50,7 @@ def tables(m: Ball, v: Ball, order: int) -> Tables:
     """
     alpha, scale, root_two, root_two_pi = constants()
     s = v.sqrt()
-    x = m / s
+    x = _ratio(m, s)
     phi = _bell(x) / root_two_pi
     p = phi / s
     upper = _monotone(lambda y: (-y / root_two).erfc() / 2, x)  # P(z > 0)
@@ -117,7 +117,20 @@ def _left(x: Ball, s: Ball) -> Ball:
     low, high = (mills_ratio(a + b) for a, b in corners)
     if s.upper() * low < 1:
         return (_bell(corners[0][0]) * low).union(_bell(corners[1][0]) * high)
-    return _bell(x) * low.union(high)
+    # E[e^z; z < 0] <= P(z < 0), which keeps the product of two wide ranges in bounds.
+    root_two, root_two_pi = constants()[2:]
+    most = (x.lower() / root_two).erfc() * root_two_pi / 2
+    product = _bell(x) * low.union(high)
+    within = (most * 0).union(most)
+    return product.intersection(within) if product.is_finite() else within
+
+
+def _ratio(m: Ball, s: Ball) -> Ball:
+    """Return the range of m / s for positive s, from its corners."""
+    if m.is_exact() and s.is_exact():
+        return m / s
+    a, b, c, d = (each / end for each in (m.lower(), m.upper()) for end in (s.lower(), s.upper()))
+    return a.union(b).union(c).union(d)
 
 
 def _monotone(function: Callable[[Ball], Ball], y: Ball) -> Ball:
