@@ -34,7 +34,7 @@ from snnjax.whole_file import write_whole
 SUMMARY = "prove or refute the theorems on the paper's domains or your own"
 _POSITIVE = ("nu", "tau")
 _LARGEST, _SMALLEST = Fraction(10) ** 6, Fraction(1, 10**20)
-_GROWTH_BUDGET = 2000
+_GROWTH_BUDGET = 8000
 _INTERRUPTED = 130
 _SIGNS = {"above": ">", "below": "<"}
 _NAMES = {"gain": "variance - nu", "norm": "Jacobian's norm"}

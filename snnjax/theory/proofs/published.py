@@ -10,8 +10,8 @@ from snnjax.theory.proofs.enclosure import Ball, constants, tables
 from snnjax.theory.proofs.sides import End, reach
 from snnjax.theory.proofs.theorems import PUBLISHED, Effort, Finding, prove
 
-_EFFORT = Effort(budget=2000)
-_DIGITS = 5
+_EFFORT = Effort(budget=8000)
+_DIGITS = 4
 _PRECISION = 160
 
 
@@ -101,7 +101,8 @@ def _ends() -> Iterator[Constant]:
         found = reach(statement, "nu", end, _EFFORT, _DIGITS)
         fails = found.holds if found.fails is None else found.fails
         ends = _sorted(plain(found.holds), plain(fails))
-        yield Constant(f"{what}: {end} end of nu", plain(printed), ends, "true beyond it")
+        remark = "true at least to there" if found.fails is None else "true up to there"
+        yield Constant(f"{what}: {end} end of nu", plain(printed), ends, remark)
 
 
 def _sorted(one: str, other: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from snnjax.theory.proofs.boxes import ARGUMENTS, Domain
+from snnjax.theory.proofs.boxes import ARGUMENTS, Domain, Side
 from snnjax.theory.proofs.decimals import nearest
 from snnjax.theory.proofs.theorems import Effort, Statement, Verdict, prove
 
@@ -53,6 +53,8 @@ def reaches(statement: Statement, effort: Effort, digits: int = 6) -> Iterator[R
 
 def reach(statement: Statement, argument: str, end: End, effort: Effort, digits: int = 6) -> Reach:
     """Enclose the place where a statement turns false as one side moves out."""
+    if statement.theorem != 1 and argument in _POSITIVE:
+        statement = statement._replace(domain=_merged(statement.domain))
 
     def verdict(place: Fraction) -> Verdict:
         side = statement.domain[argument]._replace(**{end: place})
@@ -66,6 +68,13 @@ def reach(statement: Statement, argument: str, end: End, effort: Effort, digits:
             break
         holds, fails = (middle, fails) if found == "proved" else (holds, middle)
     return Reach(argument, end, holds, fails)
+
+
+def _merged(domain: Domain) -> Domain:
+    """Return an equivalent domain of three arguments: only mu omega counts, so omega may be 1."""
+    products = [a * b for a in domain["mu"] for b in domain["omega"]]
+    one = Side(Fraction(1), Fraction(1))
+    return {**domain, "mu": Side(min(products), max(products)), "omega": one}
 
 
 def _bracket(
