@@ -182,7 +182,7 @@ def score_members(
     count: jax.Array,
 ) -> tuple[dict[str, Any], jax.Array]:
     """Evaluate the network each member stands for on some rows of its own: sums and scores."""
-    classes = range(problem.outputs if problem.task == "classification" else 0)
+    classes = range(0 if problem.task == "regression" else problem.outputs)
 
     def one(each: Any, table: Table) -> tuple[dict[str, Any], jax.Array]:
         state, (member, view), first, count = each
