@@ -247,12 +247,18 @@ SETS = (
 )
 
 
-@pytest.mark.parametrize("lanes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [1, 2])
 def test_sets_of_different_labels_in_one_population_are_as_alone(lanes: int) -> None:
     """Padded labels are missing ones."""
     assert lay_out(*SETS).problem.is_padded
     assert column_class(SETS[0]) == column_class(SETS[1])
     assert_as_alone(list(SETS), lanes)
+
+
+def test_a_run_on_labels_is_scored_over_those_that_are_there() -> None:
+    program, member = split(config(0))
+    assert_unweighted(program, SETS[1], population.train(program, [member], lay_out(SETS[1])))
 
 
 def assert_as_alone(sets: list[Dataset], lanes: int) -> None:

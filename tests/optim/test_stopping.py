@@ -87,7 +87,7 @@ WATCHED = [
 @pytest.mark.parametrize(("task", "monitor"), WATCHED)
 def test_any_metric_is_watched_with_gain_and_smoothing(task: str, monitor: str) -> None:
     """The gain is in the unit that is reported, whatever is computed in."""
-    gain, smoothing, patience = 0.02, 3, 4
+    gain, smoothing, patience = 0.1 if monitor == "mse" else 0.02, 3, 4
     config = Config(
         model=ModelConfig(depth=1, width=16, dropout=0.05),
         optimizer=SgdConfig(learning_rate=0.1),
