@@ -18,13 +18,15 @@ class Table(NamedTuple):
 
     Attributes:
         features: (rows, columns) uint8 or float32; columns that a set lacks are 0.
-        targets: (rows,) int32 or (rows, outputs) float32.
+        targets: (rows,) int32 or (rows, outputs) float32; labels that a row or set lacks are NaN.
         indices: (entries,) int32, rows of `features`: every split of every set, end to end.
+        weights: (rows,) float32, what rows weigh in the loss; None if all weigh the same.
     """
 
     features: jax.Array
     targets: jax.Array
     indices: jax.Array
+    weights: jax.Array | None = None
 
 
 class View(NamedTuple):
@@ -39,6 +41,9 @@ class View(NamedTuple):
         target_scale: (outputs,) float32, the units of regression targets relative to the largest.
         target_squares: Per split the (outputs,) sums of squared deviations of the targets from
             their mean, in the network's unit.
+        unit: The largest unit of the targets, float32: errors times it are in the targets' own.
+        class_weights: What the classes weigh in a balanced loss, (outputs,) float32; of several
+            labels (2, outputs), those of 0 and of 1. Empty in regression.
     """
 
     first: Mapping[str, Any]
@@ -48,6 +53,8 @@ class View(NamedTuple):
     scale: Any
     target_scale: Any
     target_squares: Mapping[str, Any]
+    unit: Any
+    class_weights: Any
 
 
 class Arrays(NamedTuple):
@@ -81,16 +88,18 @@ def lay_out(*sets: Dataset) -> Layout:
     """
     problem = problem_of(sets)
     offsets: dict[int, int] = {}
-    features, targets, indices, views = [], [], [], []
+    features, targets, indices, weights, views = [], [], [], [], []
     rows = entries = 0
     for data in sets:
         # Regression targets are scaled by the training rows, so that folds cannot share them.
-        own = id(data.features) if data.task == "classification" else id(data.targets)
+        own = id(data.targets) if data.task == "regression" else id(data.features)
         if own not in offsets:
             offsets[own] = rows
             rows += len(data.features)
             features.append(_widened(data.features, problem.features))
-            targets.append(data.targets)
+            targets.append(_widened_targets(data, problem.outputs))
+            if data.weights is not None:
+                weights.append(data.weights)
         first = {}
         for split in SPLITS:
             first[split] = np.int32(entries)
@@ -99,16 +108,17 @@ def lay_out(*sets: Dataset) -> Layout:
         views.append(_view(data, problem, first))
     # Splits of other folds are a little shorter or longer, and must not change the shape.
     indices.append(np.zeros(bucket(entries) - entries, np.int32))
-    table = Table(*(jax.device_put(_joined(parts)) for parts in (features, targets, indices)))
+    columns = (features, targets, indices, weights)
+    table = Table(*(jax.device_put(_joined(parts)) for parts in columns if parts))
     return Layout(problem, sets, table, tuple(views))
 
 
 def target_squares(data: Dataset) -> dict[str, NDArray[np.float64]]:
     """Sum, per split and output, the squared deviations of the targets from their mean.
 
-    Zeros for classification, which has no use for them.
+    Zeros for other tasks than regression, which have no use for them.
     """
-    if data.task == "classification":
+    if data.task != "regression":
         return {split: np.zeros(data.outputs) for split in SPLITS}
     squares = {}
     for split in SPLITS:
@@ -132,6 +142,42 @@ def _view(data: Dataset, problem: Problem, first: Mapping[str, Any]) -> View:
             split: _widened(squares[None].astype(np.float32), problem.outputs)[0]
             for split, squares in target_squares(data).items()
         },
+        unit=np.float32(data.target_scale.max()),
+        class_weights=_balanced(data, problem.outputs),
+    )
+
+
+def class_weights(data: Dataset) -> NDArray[np.float64]:
+    """Return weights that make all classes count alike in the training rows, as scikit-learn's do.
+
+    A class of n rows out of N, with C classes present, weighs N / (C n); one without rows 1.
+
+    Returns:
+        (classes,), or for several labels (2, labels), each label by itself over the rows that have
+        it.
+    """
+    targets = data.targets[data.rows["train"]]
+    if data.task == "classification":
+        counts = np.bincount(targets, minlength=data.outputs).astype(np.float64)
+    else:
+        counts = np.stack([(targets == kind).sum(0) for kind in (0, 1)]).astype(np.float64)
+    present = np.maximum((counts > 0).sum(0), 1)
+    return np.where(counts > 0, counts.sum(0) / (present * np.maximum(counts, 1)), 1)
+
+
+def _balanced(data: Dataset, outputs: int) -> Any:
+    if data.task == "regression":
+        return ()
+    weights = class_weights(data).astype(np.float32)
+    return np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, outputs - data.outputs)])
+
+
+def _widened_targets(data: Dataset, outputs: int) -> NDArray[Any]:
+    """Append labels that are missing, so that sets with fewer labels can share a table."""
+    if data.task != "multilabel" or data.outputs == outputs:
+        return data.targets
+    return np.pad(
+        data.targets, ((0, 0), (0, outputs - data.outputs)), constant_values=np.float32(np.nan)
     )
 
 

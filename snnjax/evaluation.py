@@ -27,8 +27,9 @@ def ranked_classes(program: Program, problem: Problem) -> range:
     Two classes need class 1 only. Where padding hides how many there are, it is ranked as well,
     and thrown away on the host where there are more.
     """
+    is_several = problem.task == "multilabel"
     if program.training.monitor == "roc_auc":
-        return range(1, 2) if problem.outputs == 2 else range(problem.outputs)
+        return range(1, 2) if problem.outputs == 2 and not is_several else range(problem.outputs)
     return range(1, 2) if problem.has_binary else range(0)
 
 
@@ -118,6 +119,31 @@ def gather(arrays: Arrays, rows: jax.Array, mask: jax.Array) -> Batch:
     features = table.features[rows].astype(jnp.float32)
     inputs = (features - view.shift[None, :]) * view.scale[None, :]
     return Batch(inputs, table.targets[rows], mask)
+
+
+def is_weighted(program: Program, problem: Problem, arrays: Arrays) -> bool:
+    """Tell whether training sums up a `weight`: rows weigh differently, or labels are missing."""
+    has_weights = arrays.table.weights is not None or program.loss.class_weights is not None
+    return has_weights or problem.task == "multilabel"
+
+
+def weigh(program: Program, arrays: Arrays, rows: jax.Array, batch: Batch) -> Batch:
+    """Say what the rows (or labels) of a batch weigh in training: row times class.
+
+    Nothing is added where all weigh the same.
+    """
+    table, chosen = arrays.table, program.loss.class_weights
+    weights = None if table.weights is None else table.weights[rows]
+    if chosen is not None:
+        balanced = arrays.view.class_weights
+        by_class = balanced if chosen == "balanced" else jnp.array(chosen, jnp.float32)
+        if batch.targets.ndim == 1:
+            of_class = by_class[batch.targets]
+        else:
+            of_class = jnp.where(batch.targets > 0.5, by_class[1][None, :], by_class[0][None, :])
+            weights = None if weights is None else weights[:, None]
+        weights = of_class if weights is None else weights * of_class
+    return batch if weights is None else batch._replace(weights=weights)
 
 
 def spread_rows(arrays: Arrays) -> Batch:

@@ -284,7 +284,7 @@ def _introduce(config: Config, data: Dataset) -> None:
         return
     parameters = parameter_count(split(config)[0], problem_of([data]))
     rows = ", ".join(f"{len(data.rows[name]):,} {name}" for name in SPLITS)
-    ends = "classes" if data.task == "classification" else "outputs"
+    ends = {"classification": "classes", "regression": "outputs", "multilabel": "labels"}[data.task]
     model = config.model
     say(
         f"{data.name}: {rows} rows, {data.features.shape[1]:,} features, {data.outputs} {ends}; "

@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from snnjax.config.errors import ConfigError
+from snnjax.config.errors import ConfigError, show
 from snnjax.config.schema import CONVOLUTIONAL, Config
 from snnjax.data import catalog
 from snnjax.data.dataset import Dataset
@@ -26,7 +27,7 @@ def check(config: Config, data: Dataset) -> None:
 
 
 def check_data(config: Config, data: Dataset) -> None:
-    """Refuse what only the data can tell: metrics of the other task, patience without validation.
+    """Refuse what only the data can tell: metrics of another task, patience without validation.
 
     Raises:
         ConfigError: Naming the key, its value and what is allowed.
@@ -43,12 +44,47 @@ def check_data(config: Config, data: Dataset) -> None:
             f"training.patience={config.training.patience}: needs validation rows, and "
             f"data.validation={config.data.validation} leaves none; allowed: null"
         )
-    spread = {"roc_auc": "single class", "r2": "single target value"}
-    if monitor in spread and len(validation) and len(np.unique(data.targets[validation])) < 2:
+    spread = {"roc_auc": "a single class", "r2": "a single target value"}
+    if data.task == "multilabel":
+        spread["roc_auc"] = "no task's labels of both kinds"
+    if monitor in spread and len(validation) and not _is_spread(data, validation):
         raise ConfigError(
-            f"training.monitor={monitor}: undefined, because the validation rows hold a "
+            f"training.monitor={monitor}: undefined, because the validation rows hold "
             f"{spread[monitor]}; allowed: {', '.join(name for name in allowed if name != monitor)}"
         )
+    if len(validation) and np.isnan(data.targets[validation]).all():
+        raise ConfigError(
+            f"data.fold={config.data.fold}: none of the {len(validation)} validation rows of "
+            f"{data.name} has a label; allowed: another fold, or another data.validation"
+        )
+    check_weights(config, data)
+
+
+def _is_spread(data: Dataset, rows: NDArray[np.int32]) -> bool:
+    """Tell whether targets differ; of several labels, whether those of one task do."""
+    targets = data.targets[rows]
+    if data.task == "multilabel":
+        return bool(((targets == 0).any(0) & (targets == 1).any(0)).any())
+    return len(np.unique(targets)) > 1
+
+
+def check_weights(config: Config, data: Dataset) -> None:
+    """Refuse class weights that are not one for each class, or leave nothing to train on.
+
+    Raises:
+        ConfigError: Naming the key, its value and what is allowed.
+    """
+    weights = config.loss.class_weights
+    if weights is None or isinstance(weights, str):
+        return
+    given = f"loss.class_weights={show([*weights])}"
+    if len(weights) != data.outputs:
+        raise ConfigError(
+            f"{given}: {len(weights)} weights for the {data.outputs} classes of {data.name}; "
+            f"allowed: a list of {data.outputs}, balanced, null"
+        )
+    if not any(weights[label] for label in np.unique(data.targets[data.rows["train"]])):
+        raise ConfigError(f"{given}: every training row weighs 0; allowed: one above 0")
 
 
 def check_images(config: Config, data: Dataset) -> None:

@@ -52,7 +52,7 @@ def concordant_pairs(
 
     Args:
         scores: (rows, classes) float32, more means likelier.
-        labels: (rows,) int32.
+        labels: (rows,) int32 classes, or (rows, classes) of 0, 1, and NaN for what is missing.
         mask: (rows,) bool, False for padding.
         first_class: The class that the first column of `scores` belongs to.
 
@@ -69,8 +69,12 @@ def concordant_pairs(
 
     def one_against_rest(column: jax.Array) -> jax.Array:
         score = scores[:, column]
-        is_positive = mask & (labels == column + first_class)
-        is_negative = mask & (labels != column + first_class)
+        if labels.ndim == 1:
+            is_positive = mask & (labels == column + first_class)
+            is_negative = mask & (labels != column + first_class)
+        else:
+            is_positive = mask & (labels[:, column + first_class] == 1)
+            is_negative = mask & (labels[:, column + first_class] == 0)
         negatives = jnp.sort(jnp.where(is_negative, score, jnp.inf))
         below = jnp.searchsorted(negatives, score, side="left")
         up_to = jnp.minimum(jnp.searchsorted(negatives, score, side="right"), is_negative.sum())
@@ -85,17 +89,34 @@ def pair_blocks(rows: int) -> int:
     return -(-rows // _PAIR_BLOCK)
 
 
-def count_pairs(scores: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.int64]:
+def label_counts(labels: jax.Array, logits: jax.Array, mask: jax.Array) -> dict[str, jax.Array]:
+    """Count per label the rows that have it, those that do not, and those predicted rightly.
+
+    Args:
+        labels: (rows, labels) of 0, 1, and NaN for what is missing and not counted.
+        logits: (rows, labels); one above 0 predicts 1.
+        mask: (rows,) bool, False for padding.
+
+    Returns:
+        `positives`, `negatives` and `right`, each (labels,) int32.
+    """
+    is_positive, is_negative = (mask[:, None] & (labels == kind) for kind in (1, 0))
+    is_right = jnp.where(logits > 0, is_positive, is_negative)
+    counted = {"positives": is_positive, "negatives": is_negative, "right": is_right}
+    return {name: is_one.sum(0, dtype=jnp.int32) for name, is_one in counted.items()}
+
+
+def count_pairs(scores: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.int64]:
     """Count on the host what `concordant_pairs` counts on the device, as (classes or 1, 1).
 
     Two classes need class 1 only.
     """
-    classes = scores.shape[1]
-    counts = []
-    for column in range(1 if classes == 2 else 0, classes):
-        is_positive = labels == column
+    columns, counts = scores.shape[1], []
+    for column in range(1 if columns == 2 and labels.ndim == 1 else 0, columns):
+        is_positive = (labels == column) if labels.ndim == 1 else labels[:, column] == 1
+        is_negative = ~is_positive if labels.ndim == 1 else labels[:, column] == 0
         positives = scores[is_positive, column]
-        negatives = np.sort(scores[~is_positive, column])
+        negatives = np.sort(scores[is_negative, column])
         below = np.searchsorted(negatives, positives, side="left")
         up_to = np.searchsorted(negatives, positives, side="right")
         counts.append([below.sum(dtype=np.int64) + up_to.sum(dtype=np.int64)])
@@ -110,16 +131,17 @@ def summarize(
     All sums may have the same leading axes, which the metrics then have too.
 
     Args:
-        sums: From `step.eval_step` over a split: `loss` and `count`, and the `class_counts`,
-            perhaps `pairs` (classification) or `squared_error` per output (regression); of training
-            steps perhaps `gradient_norm`, `clipped`, `learning_rate` and `steps`; of passes with
+        sums: From `step.eval_step` over a split: `loss` and `count` (of labels, where a row has
+            several), and the `class_counts` or `label_counts`, perhaps `pairs`, or `squared_error`
+            per output (regression); of training steps perhaps `weight`, which the loss is divided
+            by instead, `gradient_norm`, `clipped`, `learning_rate` and `steps`; of passes with
             dropout on perhaps `entropy` and `information`, or `squared_spread` per output.
         target_scale: (outputs,) unit of each regression output.
         target_squares: (outputs,) sum of squared deviations of the split's targets from their mean,
             in the network's unit.
         xp: `numpy` or `jax.numpy`.
     """
-    metrics = {"loss": sums["loss"] / sums["count"]}
+    metrics = {"loss": average_loss(sums, xp)}
     if "hits" in sums:
         metrics["accuracy"] = sums["hits"] / sums["count"]
     for name in ("entropy", "information"):
@@ -130,10 +152,39 @@ def summarize(
         metrics["clip_share"] = sums["clipped"] / sums["steps"]
     if "learning_rate" in sums:
         metrics["learning_rate"] = sums["learning_rate"] / sums["steps"]
+    if "right" in sums:
+        metrics |= _multilabel(sums, xp)
     if "correct" in sums:
         metrics |= _classification(sums, xp)
     if "squared_error" in sums:
         metrics |= _regression(sums, target_scale, target_squares, xp)
+    return metrics
+
+
+def average_loss(sums: Sums, xp: Any = jnp) -> Any:
+    """Return the mean loss of a split or batch, weighted where it was; 0 where nothing weighs."""
+    if "weight" not in sums:
+        return sums["loss"] / sums["count"]
+    weight = sums["weight"]
+    return sums["loss"] / xp.where(weight > 0, weight, 1)
+
+
+def areas(sums: Sums, xp: Any = np) -> Any:
+    """Return the area under the ROC curve of every label, NaN where it lacks rows of a kind."""
+    # As below: the device is content with float32.
+    real = xp.float32 if xp is jnp else xp.float64
+    possible = sums["positives"].astype(real) * sums["negatives"].astype(real)
+    area = sums["pairs"].astype(real).sum(-1) / (2 * xp.maximum(possible, 1))
+    return xp.where(possible > 0, area, xp.nan)
+
+
+def _multilabel(sums: Sums, xp: Any) -> dict[str, Any]:
+    metrics = {"accuracy": sums["right"].sum(-1) / sums["count"]}
+    if "pairs" in sums:
+        area = areas(sums, xp)
+        defined = (~xp.isnan(area)).sum(-1)
+        mean = xp.where(xp.isnan(area), 0, area).sum(-1) / xp.maximum(defined, 1)
+        metrics["roc_auc"] = xp.where(defined > 0, mean, xp.nan)
     return metrics
 
 

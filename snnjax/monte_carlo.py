@@ -18,6 +18,9 @@ from snnjax.nn.randomness import Randomness
 from snnjax.shapes import Problem
 from snnjax.step import MONTE_CARLO_STREAM, Member, Network, apply, judge, numbers_of
 
+# What outputs are logits of.
+_PROBABILITIES = {"classification": jax.nn.softmax, "multilabel": jax.nn.sigmoid}
+
 # Rows that predict together.
 _ROWS = 256
 
@@ -26,12 +29,13 @@ class Predictions(NamedTuple):
     """What several passes say of every row.
 
     Attributes:
-        mean: (rows, outputs), of the classes' probabilities, or of the predictions.
+        mean: (rows, outputs), of the classes' or labels' probabilities, or of the predictions.
         spread: (rows, outputs), their standard deviation over the passes (divided by their number).
-        entropy: (rows,) in nats, of the mean probabilities: all uncertainty. None in regression.
-        information: (rows,) in nats, mutual information of class and masks: entropy less the mean
-            of the passes' entropies, the uncertainty that the passes disagree in (BALD, Houlsby et
-            al. 2011, Eq. 2). None in regression.
+        entropy: (rows,) in nats, of the mean probabilities: all uncertainty; where a row has
+            several labels of each of them, (rows, outputs). None in regression.
+        information: Of the same shape, in nats, mutual information of class and masks: entropy less
+            the mean of the passes' entropies, the uncertainty that the passes disagree in (BALD,
+            Houlsby et al. 2011, Eq. 2). None in regression.
     """
 
     mean: jax.Array
@@ -74,12 +78,12 @@ def predict(
         first_row: The place of the first row, where rows are given in several calls: they then
             have the masks that they would have in one.
     """
-    is_classes = problem.task == "classification"
+    probabilities = _PROBABILITIES.get(problem.task)
 
     def outputs_of(number: jax.Array) -> jax.Array:
         randomness = Randomness(noise.fold(key, number), first_row=first_row)
         outputs, _ = apply(program, problem, network, inputs, randomness, used)
-        return jax.nn.softmax(outputs) if is_classes else outputs
+        return outputs if probabilities is None else probabilities(outputs)
 
     def add(number: jax.Array, moments: _Moments) -> _Moments:
         """Welford's update, which does not subtract large sums from one another."""
@@ -88,18 +92,19 @@ def predict(
         before = outputs - moments.mean
         mean = moments.mean + share * before
         entropy = moments.entropy
-        if is_classes:
-            entropy = entropy + share * (_entropy(outputs) - entropy)
+        if probabilities is not None:
+            entropy = entropy + share * (_entropy(problem, outputs) - entropy)
         # `outputs - mean` is a share of `before`; computed as such the product is never negative.
         return _Moments(mean, moments.squares + (1 - share) * before**2, entropy)
 
     zeros = jnp.zeros((inputs.shape[0], problem.outputs))
-    start = _Moments(zeros, zeros, zeros[:, 0])
+    start = _Moments(zeros, zeros, _entropy(problem, zeros))
     mean, squares, within = jax.lax.fori_loop(0, jnp.int32(passes), add, start)
     spread = jnp.sqrt(squares / jnp.asarray(passes, jnp.float32))
-    if not is_classes:
+    if probabilities is None:
         return Predictions(mean, spread)
-    entropy = _entropy(mean)
+    mean = jnp.minimum(mean, 1)  # rounding may have passed it
+    entropy = _entropy(problem, mean)
     # It is not negative; rounding would make it so where all passes agree.
     return Predictions(mean, spread, entropy, jnp.maximum(entropy - within, 0))
 
@@ -146,11 +151,15 @@ def score(
         )
         if told.entropy is None or told.information is None:
             sums, _ = judge(program, problem, told.mean, batch, member, used)
-            return sums | {"squared_spread": _total(told.spread**2, batch.mask)}
+            spread = jnp.where(batch.mask[:, None], told.spread, 0)
+            return sums | {"squared_spread": (spread**2).sum(0)}
         # A softmax of log p is p: they are logits as good as any.
-        sums, _ = judge(program, problem, jnp.log(told.mean), batch, member, used)
+        is_single = problem.task == "classification"
+        logits = jnp.log(told.mean) if is_single else jax.scipy.special.logit(told.mean)
+        sums, _ = judge(program, problem, logits, batch, member, used)
+        counted = batch.mask if is_single else batch.mask[:, None] & ~jnp.isnan(batch.targets)
         entropies = {"entropy": told.entropy, "information": told.information}
-        return sums | {name: _total(value, batch.mask) for name, value in entropies.items()}
+        return sums | {name: jnp.where(counted, e, 0).sum() for name, e in entropies.items()}
 
     shapes = jax.eval_shape(block_sums, jnp.int32(0))
     totals = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
@@ -160,11 +169,9 @@ def score(
     )
 
 
-def _total(values: jax.Array, mask: jax.Array) -> jax.Array:
-    """Add up over the rows that are not padding."""
-    return jnp.where(mask.reshape((-1,) + (1,) * (values.ndim - 1)), values, 0).sum(0)
-
-
-def _entropy(probabilities: jax.Array) -> jax.Array:
-    """Return the entropy of every row in nats; a probability of 0 adds nothing."""
-    return jax.scipy.special.entr(probabilities).sum(1)
+def _entropy(problem: Problem, probabilities: jax.Array) -> jax.Array:
+    """Return the entropy of every row, or label, in nats; a probability of 0 adds nothing."""
+    entropies = jax.scipy.special.entr(probabilities)
+    if problem.task == "multilabel":
+        return entropies + jax.scipy.special.entr(1 - probabilities)
+    return entropies.sum(1)

@@ -1,7 +1,7 @@
 """From what the device says of a population to records and outcomes, on the host in float64."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import jax
@@ -12,13 +12,15 @@ from snnjax import training
 from snnjax.arrays import target_squares
 from snnjax.config.split import Program
 from snnjax.data.dataset import SPLITS, Dataset
-from snnjax.metrics import count_pairs, summarize
+from snnjax.metrics import areas, count_pairs, summarize
 
 Metrics = dict[str, float]
 Report = Callable[["EpochRecord"], None]
 
 _CLASS_COUNTS = frozenset({"actual", "predicted", "correct"})
-_COUNTS = _CLASS_COUNTS | {"pairs"}
+_LABEL_COUNTS = frozenset({"positives", "negatives", "right"})
+_BY_OUTPUT = _CLASS_COUNTS | _LABEL_COUNTS
+_COUNTS = _BY_OUTPUT | {"pairs"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Outcome:
             `training.restore_best` is off and the run did not diverge; 0 where there is none.
         scored_step: Optimizer steps taken by then.
         metrics: Per split, of that network, without dropout; empty where there is none.
+        areas: Of several labels the area under the ROC curve of each by its name, per split; NaN
+            where a label lacks rows of a kind.
     """
 
     status: Literal["done", "diverged"]
@@ -51,6 +55,7 @@ class Outcome:
     scored_epoch: int
     scored_step: int
     metrics: dict[str, Metrics]
+    areas: dict[str, Metrics] = field(default_factory=dict)
 
 
 def report_news(
@@ -109,11 +114,10 @@ def conclude(
         best_epoch, epochs = int(news["best_epoch"][member]), int(news["epoch"][member])
         is_last = not program.training.restore_best and status != training.DIVERGED
         scored_epoch = epochs if is_last else best_epoch
-        metrics = {
-            split: _scored_metrics(member, scored[split], own, split)
-            for split in scored
-            if scored_epoch and len(own.rows[split])
-        }
+        splits = [split for split in scored if scored_epoch and len(own.rows[split])]
+        sums = {split: _scored_sums(member, scored[split], own, split) for split in splits}
+        metrics = {split: _scored_metrics(sums[split], own, split) for split in splits}
+        by_label = {split: _areas(sums[split], own) for split in splits if own.tasks}
         outcomes[member] = Outcome(
             status="diverged" if status == training.DIVERGED else "done",
             epochs=epochs,
@@ -121,23 +125,41 @@ def conclude(
             scored_epoch=scored_epoch,
             scored_step=int(news["step"][member]) // max(1, epochs) * scored_epoch,
             metrics=metrics,
+            areas=by_label,
         )
     return outcomes
 
 
-def _scored_metrics(member: int, scored: tuple[Any, Any], data: Dataset, split: str) -> Metrics:
-    """Return one member's metrics; ranks are counted here, where sorting is ten times faster."""
+def _scored_sums(member: int, scored: tuple[Any, Any], data: Dataset, split: str) -> dict[str, Any]:
+    """Return one member's sums; ranks are counted here, where sorting is ten times faster."""
     sums, scores = scored
     own = jax.tree.map(lambda leaf: leaf[member][None], dict(sums))
-    passes = own.pop("monte_carlo", None)
-    if data.task == "classification":
-        labels = data.targets[data.rows[split]].astype(np.int32, copy=False)
+    if data.task != "regression":
+        labels = data.targets[data.rows[split]]
         own["pairs"] = count_pairs(scores[member, : len(labels), : data.outputs], labels)[None]
+    return own
+
+
+def _scored_metrics(sums: Mapping[str, Any], data: Dataset, split: str) -> Metrics:
+    own = dict(sums)
+    passes = own.pop("monte_carlo", None)
     metrics = _host_metrics(own, data, split)
     if passes is not None and passes["count"].all():
         several = _host_metrics(passes, data, split)
         metrics |= {f"monte_carlo_{name}": value for name, value in several.items()}
     return {name: value for name, (value,) in metrics.items()}
+
+
+def _areas(sums: Mapping[str, Any], data: Dataset) -> Metrics:
+    """Return the area under the ROC curve of every label by its name."""
+    own = _without_padding(sums, data)
+    is_finite = np.isfinite(sums["loss"]).all()
+    counts = {name: np.asarray(own[name]) for name in ("positives", "negatives", "pairs")}
+    (by_label,) = areas(counts)
+    return {
+        name: float(area) if is_finite else np.nan
+        for name, area in zip(data.tasks, by_label, strict=True)
+    }
 
 
 def _host_metrics(sums: Mapping[str, Any], data: Dataset, split: str) -> dict[str, list[float]]:
@@ -156,10 +178,12 @@ def _host_metrics(sums: Mapping[str, Any], data: Dataset, split: str) -> dict[st
 def _without_padding(sums: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
     """Leave out classes that are padding, and ranks that say nothing of the set's own classes."""
     own = {
-        name: value[:, : data.outputs] if name in _CLASS_COUNTS else value
+        name: value[:, : data.outputs] if name in _BY_OUTPUT else value
         for name, value in sums.items()
     }
-    if "pairs" in own:
+    if "pairs" in own and data.task == "multilabel":
+        own["pairs"] = own["pairs"][:, : data.outputs]
+    elif "pairs" in own:
         pairs, classes = own.pop("pairs"), data.outputs
         if pairs.shape[1] >= classes > 2:
             own["pairs"] = pairs[:, :classes]

@@ -187,7 +187,7 @@ def score_members(
 
     With Monte-Carlo dropout its sums are beside the others, unless the rows' `place` is negative.
     """
-    classes = range(problem.outputs if problem.task == "classification" else 0)
+    classes = range(0 if problem.task == "regression" else problem.outputs)
 
     def one(each: Any, table: Table) -> tuple[dict[str, Any], jax.Array]:
         state, (member, view), first, count, place = each

@@ -106,6 +106,7 @@ class Recorder:
             "status": outcome.status,
             "fingerprint": fingerprint(self._config),
             "metrics": outcome.metrics,
+            **({"roc_auc_by_task": outcome.areas} if outcome.areas else {}),
             "best_epoch": outcome.best_epoch,
             "scored_epoch": outcome.scored_epoch,
             "epochs": outcome.epochs,

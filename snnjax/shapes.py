@@ -7,11 +7,11 @@ to common shapes, and what is padding in them is an argument of the program.
 from bisect import bisect_left
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from snnjax.data.dataset import Dataset
+from snnjax.metric_names import Task
 
 # Sets share a program if they fall between the same two of these sizes. Chosen on the 121 sets of
 # the UCI collection: six programs instead of a hundred, for 1.3 % more arithmetic.
@@ -37,7 +37,7 @@ class Problem:
         validation_rows: The same of validation splits; empty where there are none.
     """
 
-    task: Literal["classification", "regression"]
+    task: Task
     features: int
     outputs: int
     is_padded: bool = False
@@ -78,9 +78,10 @@ def column_class(data: Dataset, *, can_pad: bool = True) -> Hashable:
             the same columns share.
     """
     columns, outputs = data.features.shape[1], data.outputs
-    if can_pad and data.task == "classification":
+    if can_pad and data.task != "regression":
         columns, outputs = _round_up(columns, _FEATURES), _round_up(outputs, _CLASSES)
-    return data.task, data.features.dtype == np.uint8, columns, outputs
+    has_weights = data.weights is not None
+    return data.task, data.features.dtype == np.uint8, has_weights, columns, outputs
 
 
 def row_class(data: Dataset) -> Hashable:

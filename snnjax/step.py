@@ -11,7 +11,7 @@ from flax import nnx
 
 from snnjax.config.optimization import MOMENTUM_NAMES
 from snnjax.config.split import IN_MEMBER, Program
-from snnjax.metrics import class_counts
+from snnjax.metrics import average_loss, class_counts, label_counts
 from snnjax.nn import noise
 from snnjax.nn.numbers import Value, is_off
 from snnjax.nn.padding import Used, clear
@@ -54,13 +54,16 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: (rows, features) float32, scaled.
-        targets: (rows,) int32 or (rows, outputs) float32.
+        targets: (rows,) int32 or (rows, outputs) float32, NaN for missing labels.
         mask: (rows,) bool, False for the padding of a last, shorter batch.
+        weights: What rows, (rows,), or labels, (rows, outputs), weigh in the mean loss; None if all
+            weigh the same.
     """
 
     inputs: jax.Array
     targets: jax.Array
     mask: jax.Array
+    weights: jax.Array | None = None
 
 
 def init_state(
@@ -149,6 +152,9 @@ def mean_loss(
 ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Tree]]:
     """Return what is minimised: the mean loss over a batch's valid rows, and the penalties.
 
+    Of several labels per row it is the mean over those that are not missing; where rows or labels
+    have weights, the weighted mean.
+
     Beside it the batch's sums, which know nothing of penalties, and the network's extra state.
     """
     network = Network(params, extra)
@@ -156,7 +162,7 @@ def mean_loss(
     loss = numbers_of(program.loss, "loss", member)
     sums = _batch_sums(program, problem, loss, outputs, batch, used, is_training=True)
     regularization = numbers_of(program.regularization, "regularization", member)
-    mean = sums["loss"] / sums["count"]
+    mean = average_loss(sums)
     return mean + penalty(regularization, params), (sums, extra)
 
 
@@ -193,6 +199,8 @@ def judge(
     if problem.task == "regression":
         errors = jnp.where(batch.mask[:, None], outputs - batch.targets, 0)
         return sums | {"squared_error": (errors**2).sum(0)}, outputs
+    if problem.task == "multilabel":
+        return sums | label_counts(batch.targets, outputs, batch.mask), outputs
     counts = class_counts(batch.targets, leading_class(outputs), batch.mask, problem.outputs)
     return sums | counts, _margins(outputs)
 
@@ -336,16 +344,31 @@ def _batch_sums(
     *,
     is_training: bool,
 ) -> dict[str, jax.Array]:
-    """Add up a batch's loss, its valid rows and, for classes, its hits."""
+    """Add up a batch's loss, its valid rows (or labels) and, for classes, its hits.
+
+    A `weight` is there where rows weigh differently, and in training on labels, of which a batch
+    may have none.
+    """
     classes = problem.outputs if used is None else used.outputs
     smoothing = loss("label_smoothing") if is_training else 0.0
     losses = losses_of(
         program.loss.name, problem.task, outputs, batch.targets, classes, loss, smoothing
     )
+    mask, weights = batch.mask, batch.weights
+    if losses.ndim == 2:
+        mask = mask[:, None] & ~jnp.isnan(batch.targets)
     sums = {
-        "loss": jnp.where(batch.mask, losses, 0).sum(),
-        "count": batch.mask.sum().astype(jnp.float32),
+        "loss": jnp.where(mask, losses, 0).sum(),
+        "count": mask.sum().astype(jnp.float32),
     }
+    if weights is not None:
+        weights = jnp.where(mask, weights if weights.ndim == mask.ndim else weights[:, None], 0)
+        sums |= {"loss": (weights * losses).sum(), "weight": weights.sum()}
+    elif is_training and losses.ndim == 2:
+        sums["weight"] = sums["count"]
+    if losses.ndim == 2:
+        is_right = (outputs > 0) == (batch.targets > 0.5)
+        sums["hits"] = (mask & is_right).sum().astype(jnp.float32)
     if problem.task == "classification":
         hits = batch.mask & (leading_class(outputs) == batch.targets)
         sums["hits"] = hits.sum().astype(jnp.float32)

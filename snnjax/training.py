@@ -8,9 +8,17 @@ import jax.numpy as jnp
 
 from snnjax.arrays import Arrays, View
 from snnjax.config.split import Program
-from snnjax.evaluation import gather, of_size, spread_rows, used_columns, validate
+from snnjax.evaluation import (
+    gather,
+    is_weighted,
+    of_size,
+    spread_rows,
+    used_columns,
+    validate,
+    weigh,
+)
 from snnjax.metric_names import MAXIMIZED
-from snnjax.metrics import summarize
+from snnjax.metrics import average_loss, summarize
 from snnjax.nn import noise
 from snnjax.optim.clipping import is_clipped
 from snnjax.optim.plateau import Plateau, observe
@@ -117,13 +125,13 @@ def run_epoch(
         value = _monitored(program, arrays.view, sums)
         healthy &= jnp.isfinite(value)
     else:
-        value = train_sums["loss"] / train_sums["count"]
+        value = average_loss(train_sums)
     epoch = state.epoch + 1
     recent = jnp.concatenate([state.recent[1:], value[None]])
     seen = jnp.minimum(epoch, program.training.smoothing)
     is_seen = jnp.arange(len(recent)) >= len(recent) - seen
     smoothed = jnp.where(is_seen, recent, 0).sum() / seen
-    gain = member.get("training.min_gain", 0.0)
+    gain = _least_gain(program, member, arrays.view)
     # Without validation rows there is nothing to choose by: the last network is the best.
     is_better = (smoothed < state.best_value - gain) if problem.validation_rows else True
     improved = healthy & is_better
@@ -184,10 +192,13 @@ def _train_epoch(
         train, totals = carry
         rows = arrays.table.indices[first + jax.lax.dynamic_slice(order, (batch * size,), (size,))]
         gathered = gather(arrays, rows, batch * size + jnp.arange(size) < count)
+        gathered = weigh(program, arrays, rows, gathered)
         train, sums = train_step(program, problem, member, train, gathered, used, pace)
         return train, jax.tree.map(jnp.add, totals, sums)
 
-    names = ("loss", "count") + (("hits",) if problem.task == "classification" else ())
+    names = ("loss", "count") + (("hits",) if problem.task != "regression" else ())
+    if is_weighted(program, problem, arrays):
+        names += ("weight",)
     if is_clipped(numbers_of(program.clip, "clip", member)):
         names += ("gradient_norm", "clipped", "steps")
     if program.schedule.name != "constant":
@@ -244,6 +255,20 @@ def _monitored(program: Program, view: View, sums: dict[str, Any]) -> jax.Array:
     metrics = summarize(sums, view.target_scale, view.target_squares["validation"], jnp)
     value = metrics[program.training.monitor]
     return -value if program.training.monitor in MAXIMIZED else value
+
+
+def _least_gain(program: Program, member: Member, view: View) -> Any:
+    """Return how much better an epoch must be than the best, in the unit that is computed in.
+
+    Errors are computed in units of the largest target scale, and reported in the targets' own.
+    """
+    if "training.min_gain" not in member:
+        return 0.0
+    gain = member["training.min_gain"]
+    powers = {"rmse": 1, "mse": 2}
+    for _ in range(powers.get(program.training.monitor, 0)):
+        gain = gain / view.unit
+    return gain
 
 
 def _choose(condition: jax.Array, one: Network, other: Network) -> Network:

@@ -51,11 +51,17 @@ def make_dataset(
     seed: int = 0,
     task: str = "classification",
 ) -> Dataset:
-    """Make a data set a small network can learn: targets depend on a random projection."""
+    """Make a data set a small network can learn: targets depend on a random projection.
+
+    Of several labels a third is missing, and the last row has none.
+    """
     random = np.random.default_rng(seed)
     x = random.normal(size=(rows, features)).astype(np.float32)
     scores = x @ random.normal(size=(features, classes)) + random.normal(size=(rows, classes))
     targets = scores.argmax(1).astype(np.int32) if task == "classification" else scores
+    if task == "multilabel":
+        targets = np.where(random.random(scores.shape) < 1 / 3, np.nan, scores > 1)
+        targets[-1] = np.nan
     order = random.permutation(rows).astype(np.int32)
     cuts = np.split(order[: sum(counts)], np.cumsum(counts)[:-1])
     return Dataset(
@@ -68,8 +74,9 @@ def make_dataset(
         shift=np.zeros(features, np.float32),
         scale=np.ones(features, np.float32),
         target_shift=np.zeros(classes),
-        target_scale=np.full(classes, 1.0 if task == "classification" else 2.5),
+        target_scale=np.full(classes, 2.5 if task == "regression" else 1.0),
         sha256="made",
+        tasks=tuple(f"task {n}" for n in range(classes)) if task == "multilabel" else (),
     )
 
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn
 
-from snnjax.metrics import class_counts, concordant_pairs, count_pairs, summarize
+from snnjax.metrics import (
+    areas,
+    class_counts,
+    concordant_pairs,
+    count_pairs,
+    label_counts,
+    summarize,
+)
 
 
 def sums_of(scores, labels, mask=None):
@@ -107,6 +114,59 @@ def test_r2_of_a_constant_target_is_scikit_learns(error):
     sums = {"loss": 0.0, "count": 10.0, "squared_error": np.array([10 * error**2])}
     ours = summarize(sums, np.ones(1), np.zeros(1))
     assert ours["r2"] == sklearn.r2_score(y, y + error)
+
+
+def sums_of_labels(scores, labels, mask=None):
+    mask = np.ones(len(labels), bool) if mask is None else mask
+    labels, scores = jnp.asarray(labels, jnp.float32), jnp.asarray(scores)
+    counts = label_counts(labels, scores, mask)
+    pairs = jax.jit(concordant_pairs)(scores, labels, mask)
+    numbers = {name: np.asarray(count, np.int64) for name, count in counts.items()}
+    count = np.float64((numbers["positives"] + numbers["negatives"]).sum())
+    return {"loss": np.float64(0), "count": count, **numbers, "pairs": np.asarray(pairs, np.int64)}
+
+
+def random_labels(rows, tasks, seed, decimals=None):
+    random = np.random.default_rng(seed)
+    scores = random.normal(size=(rows, tasks)).astype(np.float32)
+    labels = np.where(
+        random.random((rows, tasks)) < 0.4, np.nan, random.random((rows, tasks)) > 0.7
+    )
+    return scores if decimals is None else np.round(scores, decimals), labels
+
+
+@pytest.mark.parametrize("decimals", [None, 0], ids=["distinct", "ties"])
+@pytest.mark.parametrize(("rows", "tasks"), [(60, 1), (500, 2), (4099, 3)])
+def test_labels_equal_scikit_learn_where_they_are_there(rows, tasks, decimals):
+    scores, labels = random_labels(rows, tasks, rows, decimals)
+    ours, known = sums_of_labels(scores, labels), ~np.isnan(labels)
+    np.testing.assert_array_equal(count_pairs(scores, labels), ours["pairs"].sum(1, keepdims=True))
+    expected = [
+        sklearn.roc_auc_score(labels[known[:, n], n], scores[known[:, n], n]) for n in range(tasks)
+    ]
+    np.testing.assert_allclose(areas(ours), expected, rtol=1e-12)
+    metrics = summarize(ours)
+    assert metrics["roc_auc"] == pytest.approx(np.mean(expected), rel=1e-12)
+    hits = sklearn.accuracy_score(labels[known], scores[known] > 0)
+    assert metrics["accuracy"] == pytest.approx(hits)
+    on_device = summarize({name: jnp.asarray(value) for name, value in ours.items()}, xp=jnp)
+    assert float(on_device["roc_auc"]) == pytest.approx(metrics["roc_auc"], rel=1e-6)
+
+
+def test_a_label_without_rows_of_a_kind_has_no_area_and_does_not_count():
+    scores, labels = random_labels(300, 4, 7)
+    labels[:, 1] = np.where(np.isnan(labels[:, 1]), np.nan, 1)
+    labels[:, 2] = np.nan
+    mask = np.arange(300) < 211
+    ours = sums_of_labels(scores, labels, mask)
+    by_label = areas(ours)
+    assert np.isnan(by_label).tolist() == [False, True, True, False]
+    assert summarize(ours)["roc_auc"] == pytest.approx(by_label[[0, 3]].mean())
+    cut = sums_of_labels(scores[:211], labels[:211])
+    assert summarize(ours) == summarize(cut)
+    labels[:] = np.nan
+    labels[0] = 1
+    assert np.isnan(summarize(sums_of_labels(scores, labels))["roc_auc"])
 
 
 def test_device_and_host_agree():

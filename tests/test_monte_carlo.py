@@ -1,6 +1,7 @@
 """Monte-Carlo dropout: equal to a loop in float64, and to the law of all masks enumerated."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -8,14 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import QUIET
-from scipy.special import softmax, xlogy
+from conftest import QUIET, make_dataset
+from scipy.special import expit, softmax, xlogy
 from scipy.stats import norm
 
 from snnjax.arrays import Arrays, lay_out
 from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.config.split import split
 from snnjax.constants import ALPHA_PRIME
+from snnjax.data.dataset import SPLITS
 from snnjax.data.load import load
 from snnjax.experiment import run
 from snnjax.monte_carlo import Predictions, predict, score
@@ -65,6 +67,10 @@ def entropy_of(p):
     return -xlogy(p, p).sum(-1)
 
 
+def binary_entropy(p):
+    return -xlogy(p, p) - xlogy(1 - p, 1 - p)
+
+
 def in_a_loop(program, problem, network, x, passes, key):
     """Keep every pass, and compute in float64."""
     several = [
@@ -74,6 +80,10 @@ def in_a_loop(program, problem, network, x, passes, key):
     outputs = np.stack([np.asarray(some, np.float64) for some in several])
     if problem.task == "regression":
         return outputs.mean(0), outputs.std(0)
+    if problem.task == "multilabel":
+        p = expit(outputs)
+        entropy = binary_entropy(p.mean(0))
+        return p.mean(0), p.std(0), entropy, entropy - binary_entropy(p).mean(0)
     p = softmax(outputs, axis=-1)
     entropy = entropy_of(p.mean(0))
     return p.mean(0), p.std(0), entropy, entropy - entropy_of(p).mean(0)
@@ -86,6 +96,7 @@ def in_a_loop(program, problem, network, x, passes, key):
         ("classification", {}),
         ("classification", {"norm": "batch", "dropout_kind": "ordinary", "activation": "relu"}),
         ("regression", {}),
+        ("multilabel", {}),
     ],
 )
 def test_it_is_a_loop_over_passes(task, choices, passes):
@@ -260,6 +271,35 @@ def trained(name, folder):
     )
     run(config, folder)
     return json.loads((folder / "result.json").read_text())["metrics"]
+
+
+def test_missing_labels_take_no_part(tmp_path):
+    """Two labels of three rows are missing; entropies are means over those that are known."""
+    program, problem, network, x = make("multilabel", rows=3)
+    targets = np.array([[0, 1, np.nan, 1], [1, 1, 0, 0], [np.nan, 0, 0, 1]], np.float32)
+    data = replace(
+        make_dataset(
+            rows=3, features=FEATURES, classes=CLASSES, counts=(1, 1, 1), task="regression"
+        ),
+        task="multilabel",
+        features=np.asarray(x),
+        targets=targets,
+        rows={part: np.arange(3, dtype=np.int32) for part in SPLITS},
+        tasks=tuple("abcd"),
+    )
+    layout = lay_out(data)
+    program = replace(program, training=replace(program.training, monte_carlo=6))
+    member = {"seed": jnp.uint32(0)}
+    arrays = Arrays(layout.table, layout.views[0])
+    sums = score(program, problem, network, member, arrays, 0, 3, jnp.int32(0), 3)
+    told = predict(program, problem, network, x, 6, noise.fold(key_of(), MONTE_CARLO_STREAM))
+    known = ~np.isnan(targets)
+    p = np.where(targets == 1, told.mean, 1 - np.asarray(told.mean))
+    assert float(sums["count"]) == known.sum() == 10
+    assert float(sums["loss"]) == pytest.approx(-np.log(p[known]).sum(), rel=1e-5)
+    for name in ("entropy", "information"):
+        expected = np.asarray(getattr(told, name))[known].sum()
+        assert float(sums[name]) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sklearn_digits", "sklearn_diabetes"])

@@ -317,11 +317,16 @@ class LossConfig:
     """What is minimised; `default` is cross-entropy for classes and squared error for regression.
 
     `quadratic` is the squared error of softmax outputs (Glorot & Bengio 2010); `huber` is squared
-    up to `huber_delta` and linear beyond.
+    up to `huber_delta` and linear beyond; `sigmoid` is cross-entropy of every label, averaged over
+    those that are not missing. `class_weights` weigh rows by their class in training, `balanced` by
+    its share of the training rows.
     """
 
-    name: Literal["default", "cross_entropy", "quadratic", "squared_error", "huber"] = option(
-        "default"
+    name: Literal["default", "cross_entropy", "quadratic", "squared_error", "huber", "sigmoid"] = (
+        option("default")
     )
     label_smoothing: float = number(0.0, low=0, below=1, off=0.0)
     huber_delta: float = number(1.0, above=0, only={"name": ["huber"]})
+    class_weights: Literal["balanced"] | tuple[float, ...] | None = number(
+        None, low=0, role="static"
+    )

@@ -25,6 +25,7 @@ _FORMS: Mapping[str, Sequence[str]] = {
 LOSSES: Mapping[str, tuple[str, ...]] = {
     "classification": ("cross_entropy", "quadratic"),
     "regression": ("squared_error", "huber"),
+    "multilabel": ("sigmoid",),
 }
 
 _MOST_ELEMENTS = 2**31  # of one array: indices of 32 bits end there
@@ -154,7 +155,7 @@ def loss_fits_task(config: Config) -> str:
     """Refuse a loss that the task of the data set does not have."""
     from snnjax.data import catalog
 
-    name, task = config.loss.name, catalog.entry(config.data.name).task
+    name, task = config.loss.name, catalog.entry_of(config.data).task
     if name in ("default", *LOSSES[task]):
         return ""
     problem = f"{config.data.name} is a {task} set"
@@ -162,17 +163,38 @@ def loss_fits_task(config: Config) -> str:
 
 
 def smoothing_needs_cross_entropy(config: Config) -> str:
-    """Refuse label smoothing of any loss but cross-entropy, which alone has such a form here."""
+    """Refuse label smoothing of any loss but cross-entropies, which alone have such a form here."""
     from snnjax.data import catalog
 
     smoothing, name = config.loss.label_smoothing, config.loss.name
-    task = catalog.entry(config.data.name).task
-    is_default = name == "default" and task == "classification"
-    if not smoothing or is_default or name == "cross_entropy":
+    task = catalog.entry_of(config.data).task
+    is_default = name == "default" and task != "regression"
+    if not smoothing or is_default or name in ("cross_entropy", "sigmoid"):
         return ""
     shown = f"loss.name={name}" if name != "default" else f"{config.data.name}, a {task} set"
     problem = f"needs cross-entropy, not {shown}"
     return complaint("loss.label_smoothing", show(smoothing), problem, "0.0")
+
+
+def class_weights_fit_task(config: Config) -> str:
+    """Refuse weights of classes where there are none; of labels there are two each, not named."""
+    from snnjax.data import catalog
+
+    weights, task = config.loss.class_weights, catalog.entry_of(config.data).task
+    if weights is None or task == "classification" or (task, weights) == ("multilabel", "balanced"):
+        return ""
+    allowed = "null" if task == "regression" else "balanced, null"
+    shown = weights if isinstance(weights, str) else show([*weights])
+    return complaint("loss.class_weights", shown, f"{config.data.name} is a {task} set", allowed)
+
+
+def table_has_file(config: Config) -> str:
+    """Refuse a table of one's own without a file."""
+    data = config.data
+    if data.name != "table" or (data.path and Path(data.path).expanduser().is_file()):
+        return ""
+    problem = "is not an existing file" if data.path else "data.name=table needs a file"
+    return complaint("data.path", show(data.path), problem, "a CSV file with a header")
 
 
 def kernels_are_addressable(config: Config) -> str:
@@ -212,7 +234,7 @@ def fold_exists(config: Config) -> str:
     """Refuse a fold that the data set does not have."""
     from snnjax.data import catalog
 
-    folds = catalog.folds(config.data.name)
+    folds = catalog.entry_of(config.data).folds
     if config.data.fold < folds:
         return ""
     allowed = f"0 to {folds - 1} for {config.data.name}"
@@ -223,7 +245,7 @@ def monitor_fits_task(config: Config) -> str:
     """Refuse to watch a metric that the task of the data set does not have."""
     from snnjax.data import catalog
 
-    monitor, task = config.training.monitor, catalog.entry(config.data.name).task
+    monitor, task = config.training.monitor, catalog.entry_of(config.data).task
     if monitor in BY_TASK[task]:
         return ""
     problem = f"{config.data.name} is a {task} set"
@@ -277,6 +299,8 @@ RULES: Sequence[Rule] = (
     times_ascend,
     loss_fits_task,
     smoothing_needs_cross_entropy,
+    class_weights_fit_task,
+    table_has_file,
     kernels_are_addressable,
     data_set_has_predictors,
     root_exists,

@@ -14,20 +14,35 @@ from snnjax.config.optimization import (
     SgdConfig,
 )
 from snnjax.constants import ALPHA_01, LAMBDA_01
+from snnjax.metric_names import Task
 
 CONVOLUTIONAL = ("cnn", "cnn_relu")
 """Names of the models that see their inputs as images."""
 
 
+_TABLE = {"name": ("table",)}
+
+
 @dataclass(frozen=True)
 class DataConfig:
-    """Which data set, which split of it, and how its inputs are scaled."""
+    """Which data set, which split of it, and how its inputs are scaled.
+
+    A `table` of one's own is a CSV file with a header. `targets` and `weight` name columns, all
+    others are features; without `targets` the last of these is the target.
+    """
 
     name: str = choice("sklearn_digits", "dataset", role="data")
     root: str | None = option(None, role="run")
     fold: int = number(0, low=0, role="data")
     validation: Literal["default"] | float = number("default", low=0, below=1, role="data")
     standardize: Literal["standard", "none"] = option("standard", role="data")
+
+    # Of a table of one's own.
+    path: str | None = option(None, role="data", only=_TABLE)
+    task: Task = option("classification", role="data", only=_TABLE)
+    targets: tuple[str, ...] | None = option(None, role="data", only=_TABLE)
+    weight: str | None = option(None, role="data", only=_TABLE)
+    folds: int = number(5, low=2, high=1000, role="data", only=_TABLE)
 
 
 _ALPHA = {"dropout_kind": ("alpha", "feature_alpha")}

@@ -35,8 +35,9 @@ def check_value(leaf: Leaf, raw: Any) -> Any:
     value = _typed(leaf.annotation, raw)
     if value is _NOTHING:
         raise _refusal(leaf, raw, _wrong_type(leaf, raw))
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        _check_range(leaf, raw, value)
+    for single in value if isinstance(value, tuple) else (value,):
+        if isinstance(single, int | float) and not isinstance(single, bool):
+            _check_range(leaf, raw, single)
     if "registry" in leaf.metadata:
         _check_name(leaf, value)
     return value
@@ -65,7 +66,7 @@ def is_plain_number(text: str) -> bool:
 
 def _options(leaf: Leaf) -> tuple[Any, ...]:
     annotation = leaf.annotation
-    if get_origin(annotation) is Literal:
+    if get_origin(annotation) in (Literal, tuple):
         return (annotation,)
     return get_args(annotation) or (annotation,)
 
@@ -75,12 +76,22 @@ def _typed(annotation: Any, raw: Any) -> Any:
     if get_origin(annotation) is Literal:
         same = (c for c in get_args(annotation) if type(c) is type(raw) and c == raw)
         return next(same, _NOTHING)
+    if get_origin(annotation) is tuple:
+        return _as_tuple(get_args(annotation)[0], raw)
     if options := get_args(annotation):
         accepted = (value for o in options if (value := _typed(o, raw)) is not _NOTHING)
         return next(accepted, _NOTHING)
     if annotation is float:
         return _as_float(raw)
     return raw if type(raw) is annotation else _NOTHING
+
+
+def _as_tuple(annotation: Any, raw: Any) -> Any:
+    """Return a tuple for a list, or tuple, that is not empty and whose every item is of a type."""
+    if not isinstance(raw, list | tuple) or not raw:
+        return _NOTHING
+    items = tuple(_typed(annotation, item) for item in raw)
+    return _NOTHING if _NOTHING in items else items
 
 
 def _as_float(raw: Any) -> Any:
@@ -179,11 +190,13 @@ def _nearest(leaf: Leaf, raw: Any) -> str:
         return str(int(raw))
     if isinstance(raw, str) and is_like_number(raw) and int in options:
         return raw if raw.isdigit() else ""
-    if str in options and not isinstance(raw, NoneType | Mapping | list):
+    if str in options and not isinstance(raw, NoneType | Mapping | list | tuple):
         return f"'{show(raw)}'"
     if bool in options:
         return _SWITCHES.get(str(raw).lower(), "")
-    words = [str(c) for option in options for c in get_args(option)]
+    words = [str(c) for o in options if get_origin(o) is Literal for c in get_args(o)]
+    if tuple[str, ...] in options and isinstance(raw, str):
+        return f"[{raw}]"
     return nearest(str(raw), words) if isinstance(raw, str) else ""
 
 
@@ -212,6 +225,8 @@ def _describe_type(option: Any, metadata: Mapping[str, Any]) -> str:
         return "true, false"
     if option is str:
         return "text"
+    if get_origin(option) is tuple:
+        return f"a list, each item {_describe_type(get_args(option)[0], metadata)}"
     return " ".join(("an integer" if option is int else "a number", *_describe_range(metadata)))
 
 

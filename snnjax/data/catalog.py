@@ -6,10 +6,16 @@ Standard library only and quick to import, so that a configuration can be checke
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from snnjax.config.errors import complaint, enumerate_names, nearest, show
+from snnjax.metric_names import Task
 
+if TYPE_CHECKING:
+    from snnjax.config.schema import DataConfig
+
+TABLE = "table"
+"""The name of tables of one's own, of which the configuration says all there is to know."""
 UCI_TABLE = os.path.join(os.path.dirname(__file__), "uci121.csv")
 
 
@@ -21,7 +27,8 @@ class Entry(NamedTuple):
     """What is known of a data set before any file is opened.
 
     Attributes:
-        reader: `package.module:function`, called with the name and the root folder.
+        reader: `package.module:function`, called with the name and the root folder; that of
+            tables of one's own with the configuration of the data.
         folds: Values `data.fold` may take: 0 to folds - 1.
         task: What its targets ask for.
         image: Height, width and channels if its rows are images, plane by plane.
@@ -29,7 +36,7 @@ class Entry(NamedTuple):
 
     reader: str
     folds: int
-    task: Literal["classification", "regression"] = "classification"
+    task: Task = "classification"
     image: tuple[int, int, int] | None = None
 
 
@@ -62,6 +69,7 @@ _OTHERS: Mapping[str, Entry] = {
     "sklearn_iris": Entry("snnjax.data.bundled:read", 5),
     "sklearn_linnerud": Entry("snnjax.data.bundled:read", 5, "regression"),
     "sklearn_wine": Entry("snnjax.data.bundled:read", 5),
+    TABLE: Entry("snnjax.data.own_table:read", 5),
 }
 _UCI = Entry("snnjax.data.uci:read", 4)
 
@@ -101,6 +109,16 @@ def entry(name: str) -> Entry:
         allowed = enumerate_names(known)
         raise DataError(complaint("data.name", show(name), "no such dataset", allowed, hint))
     return found
+
+
+def entry_of(data: "DataConfig") -> Entry:
+    """Return what is known of the data set that a configuration chooses.
+
+    Raises:
+        DataError: There is no such data set; the message names the nearest one.
+    """
+    known = entry(data.name)
+    return known._replace(folds=data.folds, task=data.task) if data.name == TABLE else known
 
 
 def folds(name: str) -> int:

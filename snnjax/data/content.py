@@ -18,12 +18,14 @@ class Content:
     """The unscaled arrays of a data set and its test rows in every fold.
 
     Attributes:
-        task: `classification` or `regression`.
+        task: `classification`, `regression` or `multilabel`.
         features: (rows, columns), uint8 for images, float64 for tables.
-        targets: (rows,) int32 class indices, or (rows, outputs) float64.
+        targets: (rows,) int32 class indices, or (rows, outputs) float64, NaN for missing labels.
         outputs: Number of classes, or of target columns.
         test: (rows, folds), True where a row is a test row.
         validation: (rows, folds), the set's own validation rows; None if it defines none.
+        weights: (rows,) float64, what rows weigh in the loss; None if all weigh the same.
+        tasks: Names of the outputs of `multilabel`.
     """
 
     task: Task
@@ -32,11 +34,14 @@ class Content:
     outputs: int
     test: Mask
     validation: Mask | None = None
+    weights: NDArray[np.float64] | None = None
+    tasks: tuple[str, ...] = ()
 
     @cached_property
     def sha256(self) -> str:
-        """The digest of features and targets."""
-        return digest(self.features, self.targets)
+        """The digest of features, targets and weights."""
+        weights = () if self.weights is None else (self.weights,)
+        return digest(self.features, self.targets, *weights)
 
 
 def digest(*arrays: NDArray[np.generic]) -> str:

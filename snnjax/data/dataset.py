@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snnjax.metric_names import Task
+
 SPLITS = ("train", "validation", "test")
-Task = Literal["classification", "regression"]
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,22 @@ class Dataset:
 
     Attributes:
         name: The name users pick.
-        task: `classification` or `regression`.
+        task: `classification`, `regression` or `multilabel`.
         features: (rows, columns), uint8 or float32, finite.
         targets: (rows,) int32 class indices, or (rows, outputs) float32 as the network is to
-            predict them (standardised on the training rows if the inputs are).
+            predict them (standardised on the training rows if the inputs are); of `multilabel`
+            (rows, outputs) float32 of 0, 1, and NaN where a label is missing.
         outputs: Number of classes, or of target columns.
         rows: For `train`, `validation` and `test` the int32 row indices, sorted, disjoint.
             `train` is never empty; the others may be.
         shift: (columns,) float32.
         scale: (columns,) float32, positive.
         target_shift: (outputs,) float64; regression targets in their own unit are
-            `targets * target_scale + target_shift`. Zeros for classification.
-        target_scale: (outputs,) float64. Ones for classification.
+            `targets * target_scale + target_shift`. Zeros for all other tasks.
+        target_scale: (outputs,) float64. Ones for all other tasks.
         sha256: Hex digest of the unscaled content, the same however the files were packed.
+        weights: (rows,) float32, what rows weigh in the loss; None if all weigh the same.
+        tasks: Names of the outputs of `multilabel`.
     """
 
     name: str
@@ -46,3 +49,5 @@ class Dataset:
     target_shift: NDArray[np.float64]
     target_scale: NDArray[np.float64]
     sha256: str
+    weights: NDArray[np.float32] | None = None
+    tasks: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """From a configuration to arrays: the one way in for every data set."""
 
 import importlib
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,13 @@ def load(config: DataConfig, content: Content | None = None) -> Dataset:
             published one, or a value is not finite.
     """
     config = _checked(config)
-    content = read(config.name, config.root) if content is None else content
+    content = read_for(config) if content is None else content
     rows = folds.split(
         _strata(content), content.test, content.validation, config.validation, config.fold
     )
     features, inputs = _scale_features(config, content, rows["train"])
     targets, outputs = _scale_targets(config, content, rows["train"])
+    weights = _single_weights(config.name, content, rows["train"])
     return Dataset(
         name=config.name,
         task=content.task,
@@ -49,23 +50,27 @@ def load(config: DataConfig, content: Content | None = None) -> Dataset:
         target_shift=outputs.shift,
         target_scale=outputs.scale,
         sha256=content.sha256,
+        weights=weights,
+        tasks=content.tasks,
     )
 
 
 def load_all(configs: Iterable[DataConfig]) -> dict[DataConfig, Dataset | Exception]:
-    """Load data sets, reading the files of each name and root once.
+    """Load data sets, reading files that several of them share once.
 
     Returns:
         For each configuration its data set, or the error that it cannot be had for.
     """
-    sources: dict[tuple[str, str | None], list[DataConfig]] = {}
+    sources: dict[DataConfig, list[DataConfig]] = {}
+    usual = DataConfig()
     for config in dict.fromkeys(configs):
-        sources.setdefault((config.name, config.root), []).append(config)
+        source = replace(config, fold=0, validation=usual.validation, standardize=usual.standardize)
+        sources.setdefault(source, []).append(config)
     loaded: dict[DataConfig, Dataset | Exception] = {}
-    for (name, root), own in sources.items():
+    for source, own in sources.items():
         interruption.check()
         try:
-            content = read(name, root)
+            content = read_for(source)
         except Exception as error:
             interruption.check()  # Ctrl-C can end an import with an error of its own
             loaded |= dict.fromkeys(own, error)
@@ -79,21 +84,34 @@ def load_all(configs: Iterable[DataConfig]) -> dict[DataConfig, Dataset | Except
     return loaded
 
 
+def read_for(config: DataConfig) -> Content:
+    """Return the data set that a configuration chooses, whatever its fold; see `read`."""
+    if config.name != catalog.TABLE:
+        return read(config.name, config.root)
+    content: Content = _reader(config.name)(config)
+    return content
+
+
 def read(name: str, root: str | None = None) -> Content:
     """Return data set `name` as published, checked to be finite.
 
     Args:
-        name: One of `catalog.names()`.
+        name: One of `catalog.names()`, but for a table of one's own.
         root: Folder to look in first; see `files`.
 
     Raises:
         DataError: See `load`.
     """
-    module, function = catalog.entry(name).reader.split(":")
-    content: Content = getattr(importlib.import_module(module), function)(name, root)
+    content: Content = _reader(name)(name, root)
     check_finite(name, "features", content.features)
     check_finite(name, "targets", content.targets)
     return content
+
+
+def _reader(name: str) -> Callable[..., Content]:
+    module, function = catalog.entry(name).reader.split(":")
+    reader: Callable[..., Content] = getattr(importlib.import_module(module), function)
+    return reader
 
 
 def _checked(config: DataConfig) -> DataConfig:
@@ -129,11 +147,26 @@ def _scale_targets(
 ) -> tuple[NDArray[np.int32] | NDArray[np.float32], Scaling]:
     if content.task == "classification":
         return content.targets.astype(np.int32, copy=False), scaling.identity(content.outputs)
+    if content.task == "multilabel":
+        if np.isnan(content.targets[train]).all():
+            raise DataError(f"{config.name}: none of the {len(train)} training rows has a label")
+        return content.targets.astype(np.float32), scaling.identity(content.outputs)
     table = content.targets.astype(np.float64, copy=False)
     standard = config.standardize == "standard"
     fitted = scaling.fit_table(table[train]) if standard else scaling.identity(content.outputs)
     back = Scaling(fitted.shift, 1 / fitted.scale)
     return _apply(config.name, "targets", table, fitted), back
+
+
+def _single_weights(
+    name: str, content: Content, train: NDArray[np.int32]
+) -> NDArray[np.float32] | None:
+    if content.weights is None:
+        return None
+    weights = content.weights.astype(np.float32)
+    if not weights[train].any():
+        raise DataError(f"{name}: none of the {len(train)} training rows weighs more than 0")
+    return weights
 
 
 def _apply(

@@ -48,7 +48,10 @@ def keys_of(section: Any, prefix: str = "") -> set[str]:
 
 
 # A choice that makes sense beside another than the default only.
-BESIDE = {("schedule", "onecycle"): ["optimizer=momentum"]}
+BESIDE = {
+    ("schedule", "onecycle"): ["optimizer=momentum"],
+    ("data", "table"): [f"data.path={Path(__file__)}"],
+}
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids="=".join)

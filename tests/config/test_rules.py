@@ -12,7 +12,9 @@ from snnjax.config.strict import from_hydra
 from snnjax.data import catalog
 from snnjax.metric_names import BY_TASK
 
-CLASSIFICATION, REGRESSION = (", ".join(names) for names in BY_TASK.values())
+CLASSIFICATION, REGRESSION, MULTILABEL = (", ".join(names) for names in BY_TASK.values())
+TABLE = {"name": "table", "path": __file__}
+LABELS = TABLE | {"task": "multilabel"}
 MAXOUT = {"activation": "maxout"}
 BROKEN: list[tuple[dict[str, Any], str]] = [
     (
@@ -147,6 +149,38 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "loss.label_smoothing=0.1: needs cross-entropy, not boston, a regression set; allowed: 0.0",
     ),
     (
+        {"training": {"monitor": "mse"}, "data": LABELS},
+        f"training.monitor=mse: table is a multilabel set; allowed: {MULTILABEL}",
+    ),
+    (
+        {"loss": {"name": "cross_entropy"}, "data": LABELS},
+        "loss.name=cross_entropy: table is a multilabel set; allowed: default, sigmoid",
+    ),
+    (
+        {"loss": {"class_weights": "balanced"}, "data": {"name": "boston"}},
+        "loss.class_weights=balanced: boston is a regression set; allowed: null",
+    ),
+    (
+        {"loss": {"class_weights": [1, 2]}, "data": LABELS},
+        "loss.class_weights=[1.0, 2.0]: table is a multilabel set; allowed: balanced, null",
+    ),
+    (
+        {"data": {"name": "table"}},
+        "data.path=null: data.name=table needs a file; allowed: a CSV file with a header",
+    ),
+    (
+        {"data": {"name": "table", "path": "no.csv"}},
+        "data.path=no.csv: is not an existing file; allowed: a CSV file with a header",
+    ),
+    (
+        {"data": {"weight": "w"}},
+        "data.weight=w: has no meaning without data.name=table; allowed: null",
+    ),
+    (
+        {"data": TABLE | {"fold": 3, "folds": 3}},
+        "data.fold=3: out of range; allowed: 0 to 2 for table; did you mean 2?",
+    ),
+    (
         {"training": {"min_gain": 0.1}, "data": {"validation": 0}},
         "training.min_gain=0.1: needs validation rows, and data.validation=0 leaves none; "
         "allowed: 0.0",
@@ -213,6 +247,11 @@ def count_complaints() -> int:
         {"loss": {"label_smoothing": 0.1}},
         {"loss": {"name": "huber"}, "data": {"name": "boston"}},
         {"training": {"min_gain": 0.1, "smoothing": 10}},
+        {"loss": {"class_weights": "balanced"}},
+        {"loss": {"class_weights": [1, 0.5]}},
+        {"loss": {"class_weights": "balanced", "name": "sigmoid"}, "data": LABELS},
+        {"loss": {"label_smoothing": 0.1}, "data": LABELS},
+        {"data": TABLE | {"fold": 6, "folds": 7}},
         {"data": {"root": "~"}},
         {"data": {"root": ""}},
     ],
@@ -222,13 +261,21 @@ def test_what_makes_sense_passes(mapping: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("monitor", sorted({name for names in BY_TASK.values() for name in names}))
-@pytest.mark.parametrize("name", ["sklearn_iris", "sklearn_linnerud", "wine", "boston"])
-def test_a_metric_is_watched_where_there_is_one(name: str, monitor: str) -> None:
-    mapping = {"data": {"name": name}, "training": {"monitor": monitor}}
-    if monitor in BY_TASK[catalog.entry(name).task]:
+@pytest.mark.parametrize(
+    "data",
+    [{"name": name} for name in ("sklearn_iris", "sklearn_linnerud", "wine", "boston")]
+    + [TABLE | {"task": task} for task in BY_TASK],
+    ids=lambda data: data.get("task", data["name"]),
+)
+def test_a_metric_is_watched_where_there_is_one(data: dict[str, Any], monitor: str) -> None:
+    mapping = {"data": data, "training": {"monitor": monitor}}
+    task = data.get("task") or catalog.entry(data["name"]).task
+    if monitor in BY_TASK[task]:
         assert from_hydra(mapping).training.monitor == monitor
         return
-    with pytest.raises(ConfigError, match=rf"^training\.monitor={monitor}: {name} is a"):
+    allowed = ", ".join(BY_TASK[task])
+    line = rf"^training\.monitor={monitor}: {data['name']} is a {task} set; allowed: {allowed}$"
+    with pytest.raises(ConfigError, match=line):
         from_hydra(mapping)
 
 

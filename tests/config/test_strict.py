@@ -72,8 +72,13 @@ def cases(schema: type = Config, prefix: str = "", chosen: Any = ()) -> Iterator
             yield from cases(section, inner, chosen)
 
 
+def has_list(annotation: Any) -> bool:
+    return any(get_origin(option) is tuple for option in (annotation, *get_args(annotation)))
+
+
 CASES = list(cases())
-NUMBERS = [case for case in CASES if "low" in case.leaf.metadata]
+LISTS = [case for case in CASES if has_list(case.leaf.annotation)]
+NUMBERS = [case for case in CASES if "low" in case.leaf.metadata and case not in LISTS]
 
 
 def by_path(case: Case) -> str:
@@ -83,6 +88,9 @@ def by_path(case: Case) -> str:
 def is_of_type(annotation: Any, value: Any) -> bool:
     if get_origin(annotation) is Literal:
         return any(type(value) is type(a) and value == a for a in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        kind = get_args(annotation)[0]
+        return type(value) is tuple and all(is_of_type(kind, item) for item in value)
     if get_args(annotation):
         return any(is_of_type(option, value) for option in get_args(annotation))
     return type(value) is annotation
@@ -111,6 +119,9 @@ def test_accepts_the_declared_type_or_refuses(case: Case, probe: Any) -> None:
         assert "\n" not in line
         return
     assert is_of_type(case.leaf.annotation, value)
+    if type(value) is tuple:
+        assert list(value) == probe
+        return
     assert type(value) is type(probe) or (type(value) is float and float(probe) == value)
 
 
@@ -142,6 +153,27 @@ def test_range_is_enforced_to_the_last_step(case: Case) -> None:
     if "below" in bounds:
         refuse(case, bounds["below"])
         assert case.convert(bounds["below"] - step) == bounds["below"] - step
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "allowed"),
+    [
+        ("data.targets", [], "a list, each item text or null"),
+        ("data.targets", ["a", 1], "a list, each item text or null"),
+        ("data.targets", "a", r"a list, each item text or null; did you mean \[a\]\?"),
+        ("loss.class_weights", [1, -1], "balanced or a list, each item a number >= 0 or null"),
+        (
+            "loss.class_weights",
+            [1, math.nan],
+            "balanced or a list, each item a number >= 0 or null",
+        ),
+        ("loss.class_weights", "balance", "balanced or .*; did you mean balanced\\?"),
+    ],
+)
+def test_lists(path: str, value: Any, allowed: str) -> None:
+    (case,) = [case for case in LISTS if case.leaf.path == path]
+    with pytest.raises(ConfigError, match=rf"^{path}=.*; allowed: {allowed}"):
+        case.convert(value)
 
 
 @pytest.mark.parametrize("case", NUMBERS, ids=by_path)

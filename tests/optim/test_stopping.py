@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import QUIET
+from conftest import QUIET, make_dataset
 
-from snnjax import experiment
+from snnjax import experiment, population
+from snnjax.arrays import lay_out
 from snnjax.config.optimization import PlateauConfig, SgdConfig
 from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
+from snnjax.config.split import split
+from snnjax.metric_names import BY_TASK, MAXIMIZED
 
 EPOCHS = 60
 
@@ -28,6 +31,20 @@ def run(folder: Path, training: dict[str, Any], **sections: Any) -> tuple[Any, l
     result = json.loads((folder / "result.json").read_text())
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return result, [line for line in lines if line["epoch"] > 0]
+
+
+def chosen(
+    curve: list[float], smoothing: int, gain: float, patience: int | None
+) -> tuple[int, int]:
+    """Return the best epoch, and the last, of a curve of which less is better."""
+    best, best_epoch = np.inf, 0
+    for epoch in range(1, EPOCHS + 1):
+        smoothed = np.mean(curve[max(0, epoch - smoothing) : epoch])
+        if smoothed < best - gain:
+            best, best_epoch = smoothed, epoch
+        if patience is not None and epoch - best_epoch >= patience:
+            return best_epoch, epoch
+    return best_epoch, EPOCHS
 
 
 def monitored(lines: list[Any], monitor: str) -> list[float]:
@@ -52,18 +69,44 @@ def test_the_epoch_that_is_chosen(
     given = {"monitor": monitor, "smoothing": smoothing, "min_gain": gain, "patience": patience}
     result, lines = run(tmp_path, given)
     curve = monitored(lines, monitor)
-    best, best_epoch, stopped = np.inf, 0, EPOCHS
-    for epoch in range(1, EPOCHS + 1):
-        smoothed = np.mean(curve[max(0, epoch - smoothing) : epoch])
-        if smoothed < best - gain:
-            best, best_epoch = smoothed, epoch
-        if patience is not None and epoch - best_epoch >= patience:
-            stopped = epoch
-            break
+    best_epoch, stopped = chosen(curve, smoothing, gain, patience)
     assert (result["best_epoch"], result["epochs"]) == (best_epoch, stopped)
     assert len(curve) == stopped
     if patience is not None:
         assert stopped < EPOCHS
+
+
+QUICK = (("regression", "rmse"), ("multilabel", "roc_auc"))
+WATCHED = [
+    pytest.param(task, name, marks=() if (task, name) in QUICK else pytest.mark.slow)
+    for task, names in BY_TASK.items()
+    for name in names
+]
+
+
+@pytest.mark.parametrize(("task", "monitor"), WATCHED)
+def test_any_metric_is_watched_with_gain_and_smoothing(task: str, monitor: str) -> None:
+    """The gain is in the unit that is reported, whatever is computed in."""
+    gain, smoothing, patience = 0.1 if monitor == "mse" else 0.02, 3, 4
+    config = Config(
+        model=ModelConfig(depth=1, width=16, dropout=0.05),
+        optimizer=SgdConfig(learning_rate=0.1),
+        training=TrainingConfig(
+            epochs=EPOCHS, batch_size=32, monitor=monitor,
+            min_gain=gain, smoothing=smoothing, patience=patience,
+        ),
+    )  # fmt: skip
+    program, member = split(config)
+    records: list[Any] = []
+    layout = lay_out(make_dataset(task=task))
+    (outcome,) = population.train(program, [member], layout, records.append).outcomes
+    curve = [record.metrics["validation"][monitor] for record in records]
+    sign = -1 if monitor in MAXIMIZED else 1
+    expected = chosen([sign * value for value in curve], smoothing, gain, patience)
+    assert (outcome.best_epoch, outcome.epochs) == expected
+    assert outcome.epochs < EPOCHS
+    best = outcome.metrics["validation"][monitor]
+    assert best == pytest.approx(curve[outcome.best_epoch - 1], rel=1e-4)
 
 
 def test_a_plateau_cuts_the_rate(tmp_path: Path) -> None:
