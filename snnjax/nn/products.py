@@ -109,4 +109,9 @@ def _dot(
     a, b = _rounded(a, precision), _rounded(b, precision)
     axes = (contracted[:1], contracted[1:])
     kind = jnp.promote_types(a.dtype, jnp.float32)
-    return jax.lax.dot_general(a, b, (axes, ((), ())), preferred_element_type=kind)
+    result = jax.lax.dot_general(a, b, (axes, ((), ())), preferred_element_type=kind)
+    if precision == "bf16" and jax.default_backend() == "cpu":
+        # XLA would fold a transpose that follows into the product, into a form that it has no
+        # kernel for once it has settled on bfloat16.
+        return jax.lax.optimization_barrier(result)
+    return result
