@@ -15,7 +15,7 @@ from snnjax.metrics import class_counts
 from snnjax.nn import noise
 from snnjax.nn.numbers import Value, is_off
 from snnjax.nn.padding import Used, clear
-from snnjax.nn.products import precision_of_products
+from snnjax.nn.products import precision_of_products, types_of
 from snnjax.nn.randomness import Randomness
 from snnjax.optim.clipping import clip
 from snnjax.optim.losses import losses_of
@@ -261,7 +261,8 @@ def _abstract(program: Program, problem: Problem) -> tuple[nnx.GraphDef, Tree]:
         used = Used(size, size) if problem.is_padded else None
         return _build(program, problem, jax.random.key(0), value, used)
 
-    graph, params, _ = _split(nnx.eval_shape(build))
+    with types_of(program.training.precision):
+        graph, params, _ = _split(nnx.eval_shape(build))
     return graph, params
 
 
@@ -332,9 +333,9 @@ def _batch_sums(
     )
     sums = {
         "loss": jnp.where(batch.mask, losses, 0).sum(),
-        "count": batch.mask.sum().astype(jnp.float32),
+        "count": batch.mask.sum().astype(float),
     }
     if problem.task == "classification":
         hits = batch.mask & (leading_class(outputs) == batch.targets)
-        sums["hits"] = hits.sum().astype(jnp.float32)
+        sums["hits"] = hits.sum().astype(float)
     return sums

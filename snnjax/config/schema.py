@@ -107,7 +107,7 @@ class TrainingConfig:
         "loss"
     )
     restore_best: bool = option(True)
-    precision: Literal["float32", "bf16"] = option("float32")
+    precision: Literal["float32", "bf16", "float64"] = option("float32")
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,12 @@ class Program:
 
 def split(config: Config) -> tuple[Program, Member]:
     """Return the static part of `config` and the numbers of this one run."""
+    real = np.float64 if config.training.precision == "float64" else np.float32
     program = Program(
         **{name: _without_member(getattr(config, name)) for name in annotations(Program)}
     )
     member = {
-        leaf.path: np.asarray(value, dtype=_dtype(leaf))
+        leaf.path: np.asarray(value, dtype=_dtype(leaf, real))
         for leaf, value in values(config)
         if _is_in_member(leaf, value)
     }
@@ -106,10 +107,10 @@ def _without_member(section: Any) -> Any:
     return replace(section, **hidden, **nested)
 
 
-def _dtype(leaf: Leaf) -> type[np.generic]:
-    """Return float32 for a number, int32 for an integer, uint32 for one beyond int32."""
+def _dtype(leaf: Leaf, real: type[np.generic]) -> type[np.generic]:
+    """Return `real` for a number, int32 for an integer, uint32 for one beyond int32."""
     if float in (leaf.annotation, *get_args(leaf.annotation)):
-        return np.float32
+        return real
     return np.uint32 if leaf.metadata["high"] > np.iinfo(np.int32).max else np.int32
 
 
