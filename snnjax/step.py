@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from snnjax.config.optimization import MOMENTUM_NAMES
+from snnjax.config.optimization import momentum_key
 from snnjax.config.split import IN_MEMBER, Program
 from snnjax.metrics import class_counts
 from snnjax.nn import noise
@@ -230,10 +230,11 @@ def apply(
 def can_pad(program: Program) -> bool:
     """Tell whether a program's network knows of padding, so that data sets can share it.
 
-    Gradient noise would be drawn for the padding too, Muon scales by the size of a kernel, and
-    adaptive clipping measures vectors whole, which conic networks pad.
+    Gradient noise would be drawn for the padding too, Muon scales by the size of a kernel (any
+    other optimizer of optax may), and adaptive clipping measures vectors whole, which conic
+    networks pad.
     """
-    if program.optimizer.name == "muon" or not is_off(program.regularization.noise):
+    if program.optimizer.name in ("muon", "optax") or not is_off(program.regularization.noise):
         return False
     if program.clip.adaptive is not None and program.model.form == "conic":
         return False
@@ -288,8 +289,7 @@ def _settings(program: Program, member: Member, step: jax.Array, pace: Pace) -> 
     numbers = numbers_of(schedule, "schedule", member)
     changed = {"learning_rate": given("learning_rate") * rate_factor(schedule, numbers, step, pace)}
     if (momentum := momentum_of(schedule, numbers, step, pace)) is not None:
-        name = next(n for n in MOMENTUM_NAMES if hasattr(program.optimizer, n))
-        changed[name] = momentum
+        changed[momentum_key(program.optimizer)] = momentum
     return lambda name: changed[name] if name in changed else given(name)
 
 

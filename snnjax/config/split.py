@@ -9,7 +9,17 @@ from typing import Any, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from snnjax.config.fields import Leaf, annotations, applies, own_leaves, subsections, values
+from snnjax.config.declare import Arguments
+from snnjax.config.fields import (
+    Leaf,
+    annotations,
+    applies,
+    entries,
+    is_open,
+    own_leaves,
+    subsections,
+    values,
+)
 from snnjax.config.optimization import (
     ClipConfig,
     ConstantConfig,
@@ -101,6 +111,11 @@ def _without_member(section: Any) -> Any:
     for name, leaf in own_leaves(schema).items():
         if leaf.role == "run":
             hidden[name] = leaf.default
+        elif is_open(leaf):
+            given = entries(leaf, getattr(section, name))
+            hidden[name] = Arguments(
+                {own.key: IN_MEMBER if _is_in_member(own, value) else value for own, value in given}
+            )
         elif applies(leaf, section) and _is_in_member(leaf, getattr(section, name)):
             hidden[name] = IN_MEMBER
     nested = {name: _without_member(getattr(section, name)) for name in subsections(schema)}
