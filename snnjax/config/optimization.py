@@ -85,8 +85,8 @@ class AdamwConfig:
 class NadamConfig:
     """Adam with Nesterov momentum (Dozat 2016).
 
-    `momentum_decay` warms the momentum up, b1 (1 - 0.96^(t * momentum_decay) / 2), as PyTorch and
-    Keras do with 0.004; 0 keeps it constant.
+    `momentum_decay` warms the momentum up, b1 (1 - 0.96^(t * momentum_decay) / 2), as PyTorch does
+    with 0.004 and Keras with 1; 0 keeps it constant.
     """
 
     name: Literal["nadam"] = option("nadam")

@@ -184,7 +184,8 @@ def onecycle_needs_momentum(config: Config) -> str:
     optimizer = config.optimizer
     if key := momentum_key(optimizer):
         name = key.rpartition(".")[2]
-        given = (optimizer.arguments if "." in key else vars(optimizer))[name]
+        own = optimizer.arguments if isinstance(optimizer, OptaxConfig) else vars(optimizer)
+        given = own[name]
         if isinstance(given, float) and given > 0:
             return ""
         problem = "onecycle moves the momentum, and it is off"

@@ -48,6 +48,16 @@ class Keras:
                 param.copy_(variable.value)
 
 
+def keras_max_norm(params: Sequence[Tensor], radius: float) -> None:
+    """Project kernels as `keras.constraints.MaxNorm` does."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    constraints: Any = pytest.importorskip("keras", reason="Keras is an oracle").constraints
+    constraint = constraints.MaxNorm(radius, axis=0)
+    for param in params:
+        if param.ndim == 2:
+            param.data.copy_(constraint(param.detach()))
+
+
 def keras(name: str, **numbers: Any) -> Callable[..., Keras]:
     return lambda params: Keras(params, name, **numbers)
 

@@ -18,6 +18,8 @@ from snnjax.config.schema import Config
 from snnjax.config.sources import register
 from snnjax.config.split import fingerprint, split, to_dict
 from snnjax.config.strict import convert, from_hydra
+from snnjax.optim.schedules import Pace
+from snnjax.step import init_state, train_step
 
 NUMBERS: dict[str, dict[str, float]] = {
     "yogi": {"b1": 0.9, "b2": 0.99, "eps": 1e-3},
@@ -111,5 +113,10 @@ def test_momentum_follows_the_schedule() -> None:
     ends = []
     for one in (cycle, wider):
         program, member = split(one)
-        ends.append(trained(program, problem(), member, few)[0].network.params["output"]["kernel"])
+
+        def step(state: Any, batch: Any, program: Any = program, member: Any = member) -> Any:
+            return train_step(program, problem(), member, state, batch, None, Pace(20, 1))
+
+        state, _ = jax.lax.scan(step, init_state(program, problem(), member), few)
+        ends.append(state.network.params["output"]["kernel"])
     assert float(jnp.abs(ends[0] - ends[1]).max()) > 1e-4

@@ -312,6 +312,11 @@ CASES = (
         after=lambda params, before: ref.project(params, 0.7),
     ),
     on_sgd(
+        "max norm, Keras",
+        {"regularization": {"max_norm": 0.7}},
+        after=lambda params, before: ref.keras_max_norm(params, 0.7),
+    ),
+    on_sgd(
         "clip by value",
         {"clip": {"value": 0.05}},
         clip=lambda params: torch.nn.utils.clip_grad_value_(params, 0.05),
