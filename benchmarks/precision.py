@@ -2,9 +2,9 @@
 
     python benchmarks/precision.py --out benchmarks/results/precision.json
 
-32 layers of 256 units at initialisation, 512 rows of N(0, 1) inputs, several seeds: the same weights
-and inputs in float64, float32 and bfloat16 products. The differences to float64 are the largest of
-the seeds, at some layers and over all.
+32 layers of 256 units at initialisation, 512 rows of N(0, 1) inputs, several seeds: the same
+weights and inputs in float64, float32 and bfloat16 products. The differences to float64 are the
+largest of the seeds, at some layers and over all.
 """
 
 import argparse
