@@ -38,7 +38,7 @@ class View(NamedTuple):
         used: How many columns and outputs are the set's own; the others are padding.
         shift: (columns,) float32; the network sees (features - shift) * scale.
         scale: (columns,) float32.
-        target_scale: (outputs,) float32, the units of regression targets relative to the largest.
+        target_scale: (outputs,), the units of regression targets relative to the largest.
         target_squares: Per split the (outputs,) sums of squared deviations of the targets from
             their mean, in the network's unit.
         unit: The largest unit of the targets, float32: errors times it are in the targets' own.
@@ -137,9 +137,9 @@ def _view(data: Dataset, problem: Problem, first: Mapping[str, Any]) -> View:
         used=Used(np.int32(columns), np.int32(data.outputs)),
         shift=_widened(data.shift[None].astype(np.float32), problem.features)[0],
         scale=_widened(data.scale[None].astype(np.float32), problem.features)[0],
-        target_scale=_widened(relative_scale[None].astype(np.float32), problem.outputs)[0],
+        target_scale=_widened(relative_scale[None], problem.outputs)[0],
         target_squares={
-            split: _widened(squares[None].astype(np.float32), problem.outputs)[0]
+            split: _widened(squares[None], problem.outputs)[0]
             for split, squares in target_squares(data).items()
         },
         unit=np.float32(data.target_scale.max()),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from snnjax.data.files import cache_folder
 from snnjax.executables import Executables, Kept, revive
@@ -82,7 +83,7 @@ def begin_compiling(
     """
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-    identity = (function, statics, donate, shapes, structure)
+    identity = (function, statics, donate, shapes, structure, _has_64_bits())
     with _lock:
         known = _known.get(identity)
         promise = known or _known.setdefault(identity, Future())
@@ -150,8 +151,9 @@ def _begin(
     donate: tuple[int, ...],
 ) -> Compiling:
     options = _CPU_OPTIONS if jax.default_backend() == "cpu" else None
+    has_64_bits = _has_64_bits()
     disk = _disk[0] if _disk else None
-    place = disk and disk.place(function, statics, arguments, donate, options)
+    place = disk and disk.place(function, statics, arguments, donate, options, has_64_bits)
 
     def lower() -> tuple[jax.stages.Lowered, Any]:
         offset = len(statics)
@@ -176,15 +178,21 @@ def _begin(
         return executable
 
     def wake(kept: Kept) -> Executable:
-        try:
-            return revive(kept, arguments)
-        except Exception:  # whatever is wrong with what was kept, it can be made again
-            return compile_and_keep(*lower())
+        with jax.enable_x64(has_64_bits):  # of this thread, which is another
+            try:
+                return revive(kept, arguments)
+            except Exception:  # whatever is wrong with what was kept, it can be made again
+                return compile_and_keep(*lower())
 
     if disk and place and (kept := disk.find(place)) is not None:
         return Compiling(kept.shapes, _compilers.submit(wake, kept))
     lowered, shapes = lower()
     return Compiling(shapes, _compilers.submit(compile_and_keep, lowered, shapes))
+
+
+def _has_64_bits() -> bool:
+    """Tell whether what this thread traces has types of 64 bits: that is a thread's own."""
+    return jax.dtypes.canonicalize_dtype(float) == np.float64
 
 
 def _count_hit(event: str, **_: Any) -> None:

@@ -96,14 +96,14 @@ def evaluate(
             totals, scores = carry
             place = start + block * size
             sums, some = block_sums(place, size)
-            scores = jax.lax.dynamic_update_slice(scores, some, (place, 0))
+            scores = jax.lax.dynamic_update_slice(scores, some, (place, jnp.int32(0)))
             return jax.tree.map(jnp.add, totals, sums), scores
 
         return jax.lax.fori_loop(0, blocks, add, carry)
 
     shapes, _ = jax.eval_shape(lambda: block_sums(jnp.int32(0), whole))
     totals = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    carry = totals, jnp.zeros((length + whole, len(classes)), jnp.float32)
+    carry = totals, jnp.zeros((length + whole, len(classes)), float)
     if whole == rest:
         carry = add_blocks(carry, jnp.int32(0), (count + whole - 1) // whole, whole)
     else:
@@ -114,9 +114,9 @@ def evaluate(
 
 
 def gather(arrays: Arrays, rows: jax.Array, mask: jax.Array) -> Batch:
-    """Gather and scale a batch, computed in float32 whatever the table holds."""
+    """Gather and scale a batch, in the type of the program whatever the table holds."""
     table, view = arrays
-    features = table.features[rows].astype(jnp.float32)
+    features = table.features[rows].astype(float)
     inputs = (features - view.shift[None, :]) * view.scale[None, :]
     return Batch(inputs, table.targets[rows], mask)
 
@@ -136,7 +136,7 @@ def weigh(program: Program, arrays: Arrays, rows: jax.Array, batch: Batch) -> Ba
     weights = None if table.weights is None else table.weights[rows]
     if chosen is not None:
         balanced = arrays.view.class_weights
-        by_class = balanced if chosen == "balanced" else jnp.array(chosen, jnp.float32)
+        by_class = balanced if chosen == "balanced" else jnp.array(chosen, float)
         if batch.targets.ndim == 1:
             of_class = by_class[batch.targets]
         else:

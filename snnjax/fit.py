@@ -15,6 +15,9 @@ from snnjax.registry import resolve
 FROM_DATA = ("weight", "lsuv")
 """Pieces whose initial weights depend on training rows, by name."""
 
+WITH_FLOAT64 = ("cpu", "gpu", "cuda", "rocm")
+"""Kinds of devices, as JAX names them, that compute in float64."""
+
 
 def check(config: Config, data: Dataset) -> None:
     """Refuse a run that cannot be trained on its data.
@@ -24,6 +27,7 @@ def check(config: Config, data: Dataset) -> None:
     """
     check_data(config, data)
     check_names(config)
+    check_precision(config)
 
 
 def check_data(config: Config, data: Dataset) -> None:
@@ -127,3 +131,19 @@ def check_names(config: Config) -> None:
                     f"model.{key}={name}: begins from data, and {model.name} has no method adapt; "
                     f"allowed: a network that has one, or another model.{key}"
                 )
+
+
+def check_precision(config: Config) -> None:
+    """Refuse float64 where the accelerator has no such numbers.
+
+    Raises:
+        ConfigError: Naming the key, the accelerator and what is allowed.
+    """
+    import jax
+
+    if config.training.precision != "float64" or jax.default_backend() in WITH_FLOAT64:
+        return
+    raise ConfigError(
+        f"training.precision=float64: a {jax.default_backend()} has no such numbers; "
+        "allowed: float32, bf16, or JAX_PLATFORMS=cpu in the environment"
+    )

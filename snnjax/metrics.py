@@ -197,8 +197,9 @@ def _classification(sums: Sums, xp: Any) -> dict[str, Any]:
         "macro_f1": f1.sum(-1) / present.sum(-1),
     }
     if "pairs" in sums:
-        # Products of counts leave int32's range: float32 serves early stopping, float64 the report.
-        actual = actual.astype(xp.float32 if xp is jnp else xp.float64)
+        # Products of counts leave int32's range: a program's own type serves early stopping,
+        # float64 the report.
+        actual = actual.astype(float)
         pairs = sums["pairs"].astype(actual.dtype).sum(-1)
         possible = actual * (actual.sum(-1, keepdims=True) - actual)
         possible = possible[..., -pairs.shape[-1] :]

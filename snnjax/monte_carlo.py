@@ -88,7 +88,7 @@ def predict(
     def add(number: jax.Array, moments: _Moments) -> _Moments:
         """Welford's update, which does not subtract large sums from one another."""
         outputs = outputs_of(number)
-        share = 1 / (number + 1).astype(jnp.float32)
+        share = 1 / (number + 1).astype(float)
         before = outputs - moments.mean
         mean = moments.mean + share * before
         entropy = moments.entropy
@@ -100,7 +100,7 @@ def predict(
     zeros = jnp.zeros((inputs.shape[0], problem.outputs))
     start = _Moments(zeros, zeros, _entropy(problem, zeros))
     mean, squares, within = jax.lax.fori_loop(0, jnp.int32(passes), add, start)
-    spread = jnp.sqrt(squares / jnp.asarray(passes, jnp.float32))
+    spread = jnp.sqrt(squares / jnp.asarray(passes, float))
     if probabilities is None:
         return Predictions(mean, spread)
     mean = jnp.minimum(mean, 1)  # rounding may have passed it

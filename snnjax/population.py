@@ -14,6 +14,7 @@ from snnjax.config.split import Program
 from snnjax.crew import Crew
 from snnjax.data.dataset import Dataset
 from snnjax.ending import Clock, Ended, Ending, Tell, fetch
+from snnjax.nn.products import types_of
 from snnjax.outcomes import EpochRecord, Outcome, Report, report_news
 from snnjax.programs import Programs, Seat, compile_advance, fitting_lanes, prepare
 from snnjax.shapes import Problem
@@ -156,7 +157,8 @@ def train(
 
     problem = problem or layout.problem
     population = _Population(program, members, layout, problem, sets, strategy, size)
-    trained = _fit(population, _Audience(report_once, tell_once, Clock()))
+    with types_of(program.training.precision):
+        trained = _fit(population, _Audience(report_once, tell_once, Clock()))
     return replace(trained, outcomes=[outcomes[number] for number in range(len(members))])
 
 

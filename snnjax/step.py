@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from snnjax.config.optimization import MOMENTUM_NAMES
+from snnjax.config.optimization import momentum_key
 from snnjax.config.split import IN_MEMBER, Program
 from snnjax.metrics import average_loss, class_counts, label_counts
 from snnjax.nn import noise
 from snnjax.nn.numbers import Value, is_off
 from snnjax.nn.padding import Used, clear
-from snnjax.nn.products import precision_of_products
+from snnjax.nn.products import precision_of_products, types_of
 from snnjax.nn.randomness import Randomness
 from snnjax.optim.clipping import clip
 from snnjax.optim.losses import losses_of
@@ -250,10 +250,11 @@ def apply(
 def can_pad(program: Program) -> bool:
     """Tell whether a program's network knows of padding, so that data sets can share it.
 
-    Gradient noise would be drawn for the padding too, Muon scales by the size of a kernel, and
-    adaptive clipping measures vectors whole, which conic networks pad.
+    Gradient noise would be drawn for the padding too, Muon scales by the size of a kernel (any
+    other optimizer of optax may), and adaptive clipping measures vectors whole, which conic
+    networks pad.
     """
-    if program.optimizer.name == "muon" or not is_off(program.regularization.noise):
+    if program.optimizer.name in ("muon", "optax") or not is_off(program.regularization.noise):
         return False
     if program.clip.adaptive is not None and program.model.form == "conic":
         return False
@@ -281,7 +282,8 @@ def _abstract(program: Program, problem: Problem) -> tuple[nnx.GraphDef, Tree]:
         used = Used(size, size) if problem.is_padded else None
         return _build(program, problem, jax.random.key(0), value, used)
 
-    graph, params, _ = _split(nnx.eval_shape(build))
+    with types_of(program.training.precision):
+        graph, params, _ = _split(nnx.eval_shape(build))
     return graph, params
 
 
@@ -307,8 +309,7 @@ def _settings(program: Program, member: Member, step: jax.Array, pace: Pace) -> 
     numbers = numbers_of(schedule, "schedule", member)
     changed = {"learning_rate": given("learning_rate") * rate_factor(schedule, numbers, step, pace)}
     if (momentum := momentum_of(schedule, numbers, step, pace)) is not None:
-        name = next(n for n in MOMENTUM_NAMES if hasattr(program.optimizer, n))
-        changed[name] = momentum
+        changed[momentum_key(program.optimizer)] = momentum
     return lambda name: changed[name] if name in changed else given(name)
 
 
@@ -359,7 +360,7 @@ def _batch_sums(
         mask = mask[:, None] & ~jnp.isnan(batch.targets)
     sums = {
         "loss": jnp.where(mask, losses, 0).sum(),
-        "count": mask.sum().astype(jnp.float32),
+        "count": mask.sum().astype(float),
     }
     if weights is not None:
         weights = jnp.where(mask, weights if weights.ndim == mask.ndim else weights[:, None], 0)
@@ -368,8 +369,8 @@ def _batch_sums(
         sums["weight"] = sums["count"]
     if losses.ndim == 2:
         is_right = (outputs > 0) == (batch.targets > 0.5)
-        sums["hits"] = (mask & is_right).sum().astype(jnp.float32)
+        sums["hits"] = (mask & is_right).sum().astype(float)
     if problem.task == "classification":
         hits = batch.mask & (leading_class(outputs) == batch.targets)
-        sums["hits"] = hits.sum().astype(jnp.float32)
+        sums["hits"] = hits.sum().astype(float)
     return sums

@@ -203,7 +203,7 @@ def _train_epoch(
         names += ("gradient_norm", "clipped", "steps")
     if program.schedule.name != "constant":
         names += ("learning_rate", "steps")
-    totals = {name: jnp.zeros((), jnp.float32) for name in names}
+    totals = {name: jnp.zeros((), float) for name in names}
     return jax.lax.fori_loop(0, batches, one_step, (state.train, totals))
 
 

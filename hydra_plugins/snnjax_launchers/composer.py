@@ -98,7 +98,7 @@ class Composer:
         )
         return (
             is_value
-            and override.type is OverrideType.CHANGE
+            and override.type in (OverrideType.CHANGE, OverrideType.FORCE_ADD)
             and override.package is None
             and not override.is_hydra_override()
             and not isinstance(override.value(), dict)  # is merged with what is there

@@ -18,6 +18,21 @@ from dataclasses import field
 from typing import Any, Literal
 
 Role = Literal["static", "member", "data", "run"]
+
+
+class Arguments(dict[str, Any]):
+    """Further arguments of a function by name, such as an optimizer's; not to be changed.
+
+    Decimal numbers are a member's own; whole numbers, true, false, null and text are static.
+    """
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __repr__(self) -> str:
+        return f"Arguments({', '.join(f'{name}={value!r}' for name, value in self.items())})"
+
+
 Only = Mapping[str, Collection[str]]
 """Names of fields beside this one, and the values of each that this one has a meaning with."""
 
@@ -50,6 +65,11 @@ def number(
 def choice(default: str, registry: str, role: Role = "static") -> Any:
     """Declare a name out of a table of `snnjax.registry` (or the data catalog)."""
     return _field(default, role, registry=registry)
+
+
+def arguments() -> Any:
+    """Declare keys of the user's own choice, each the name of an argument."""
+    return _field(Arguments(), "member", open=True)
 
 
 def option(default: Any, role: Role = "static", *, only: Only | None = None) -> Any:

@@ -93,10 +93,24 @@ def values(config: Any, prefix: str = "") -> Iterator[tuple[Leaf, Any]]:
     """Yield every leaf of the dataclass instance `config` that applies, with its value."""
     schema: type = type(config)
     for name, leaf in own_leaves(schema, prefix).items():
-        if applies(leaf, config):
+        if is_open(leaf):
+            yield from entries(leaf, getattr(config, name))
+        elif applies(leaf, config):
             yield leaf, getattr(config, name)
     for name in subsections(schema):
         yield from values(getattr(config, name), f"{prefix}{name}.")
+
+
+def is_open(leaf: Leaf) -> bool:
+    """Tell whether below a leaf there are keys that no schema knows."""
+    return bool(leaf.metadata.get("open"))
+
+
+def entries(leaf: Leaf, arguments: Mapping[str, Any]) -> Iterator[tuple[Leaf, Any]]:
+    """Yield a leaf for each key below an open one, with its value: decimal numbers are members'."""
+    for name, value in arguments.items():
+        role = "member" if isinstance(value, float) else "static"
+        yield Leaf(f"{leaf.path}.{name}", type(value), {"role": role}, None), value
 
 
 def applies(leaf: Leaf, section: Any) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from snnjax.config.declare import number, option
+from snnjax.config.declare import Arguments, arguments, number, option
 
 MOMENTUM_NAMES = ("momentum", "b1", "beta")
 """What optimizers call their momentum, for schedules that move it."""
@@ -85,8 +85,8 @@ class AdamwConfig:
 class NadamConfig:
     """Adam with Nesterov momentum (Dozat 2016).
 
-    `momentum_decay` warms the momentum up, b1 (1 - 0.96^(t * momentum_decay) / 2), as PyTorch and
-    Keras do with 0.004; 0 keeps it constant.
+    `momentum_decay` warms the momentum up, b1 (1 - 0.96^(t * momentum_decay) / 2), as PyTorch does
+    with 0.004 and Keras with 1; 0 keeps it constant.
     """
 
     name: Literal["nadam"] = option("nadam")
@@ -148,6 +148,20 @@ class MuonConfig:
     nesterov: bool = option(True)
 
 
+@dataclass(frozen=True)
+class OptaxConfig:
+    """Any optimizer of optax by the name of its function, with arguments by their names.
+
+    Decimal numbers among the arguments may differ between the members of a population; whole
+    numbers, true, false, null and text are compiled in. What is not given has optax's default.
+    """
+
+    name: Literal["optax"] = option("optax")
+    function: str = option("yogi")
+    learning_rate: float = _rate(1e-3)
+    arguments: Arguments = arguments()
+
+
 OptimizerConfig: TypeAlias = (
     SgdConfig
     | AdagradConfig
@@ -159,7 +173,18 @@ OptimizerConfig: TypeAlias = (
     | AdadeltaConfig
     | LionConfig
     | MuonConfig
+    | OptaxConfig
 )
+
+
+def momentum_key(optimizer: OptimizerConfig) -> str:
+    """Return the key of an optimizer's momentum, an empty string if it has none."""
+    if isinstance(optimizer, OptaxConfig):
+        named = (f"arguments.{name}" for name in MOMENTUM_NAMES if name in optimizer.arguments)
+    else:
+        named = (name for name in MOMENTUM_NAMES if hasattr(optimizer, name))
+    return next(named, "")
+
 
 Unit = Literal["steps", "epochs"]
 _MOST = 1e9

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
-from snnjax.config.fields import TAG, annotations, leaves, sections, suggest
+from snnjax.config.fields import TAG, annotations, is_open, leaves, sections, suggest
 from snnjax.config.schema import Config
 from snnjax.config.sources import ADDED_GROUPS, groups
 
@@ -30,7 +30,8 @@ _FUNCTION = re.compile(r"\w+\(.*\)")  # glob(*) and the like, which Hydra works 
 def check_overrides(argv: Sequence[str]) -> list[str]:
     """Return the command line `argv` as Hydra wants it.
 
-    `experiment=NAME` and `sweep=NAME` get the `+` that Hydra asks for.
+    `experiment=NAME` and `sweep=NAME` get the `+` that Hydra asks for, keys of the user's own the
+    `++` with which they may be there already.
 
     Args:
         argv: What follows the program's name: options and overrides.
@@ -49,6 +50,8 @@ def check_overrides(argv: Sequence[str]) -> list[str]:
             mistakes.append(mistake)
         elif token.partition("=")[0] in ADDED_GROUPS:
             arguments[position] = f"+{token}"
+        elif _is_below_open(token.partition("=")[0]):
+            arguments[position] = f"++{token}"
     if mistakes:
         raise ConfigError(mistakes)
     return arguments
@@ -149,11 +152,19 @@ def _check_key(prefix: str, key: str, value: str | None, known: Groups) -> str:
     if field == TAG and (union or renamed):
         problem = f"is set by choosing the {section}"
         return complaint(key, value, problem, enumerate_names(known[section]), f"{section}={value}")
+    if _is_below_open(key):
+        return ""
     if key in _paths():
         if prefix == "+":
             return complaint(f"+{key}", value, "exists already, to be set without a +", hint=key)
         return ""
     return _unknown_key(prefix + key, key, value, known)
+
+
+def _is_below_open(key: str) -> bool:
+    """Tell whether a key is one of the user's own, such as an argument of an optimizer."""
+    parent = key.rpartition(".")[0]
+    return any(is_open(leaf) and leaf.path == parent for leaf in leaves(Config))
 
 
 def _paths() -> set[str]:

@@ -9,9 +9,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from snnjax.config.errors import complaint, enumerate_names, show
+from snnjax.config.errors import complaint, enumerate_names, nearest, show
 from snnjax.config.fields import annotations, applies, own_leaves, subsections, tags
-from snnjax.config.optimization import MOMENTUM_NAMES, OneCycleConfig, PiecewiseConfig, SgdConfig
+from snnjax.config.optimization import (
+    MOMENTUM_NAMES,
+    CosineConfig,
+    OneCycleConfig,
+    OptaxConfig,
+    PiecewiseConfig,
+    SgdConfig,
+    momentum_key,
+)
 from snnjax.config.schema import CONVOLUTIONAL, Config
 from snnjax.metric_names import BY_TASK
 
@@ -61,6 +69,50 @@ def nesterov_needs_momentum(config: Config) -> str:
         return ""
     allowed = "false, or true with optimizer.momentum > 0"
     return complaint("optimizer.nesterov", "true", "needs momentum", allowed)
+
+
+def optax_has_the_function(config: Config) -> str:
+    """Refuse functions that optax does not have, and arguments that they do not take."""
+    optimizer = config.optimizer
+    if not isinstance(optimizer, OptaxConfig):
+        return ""
+    from snnjax.config import optax_functions
+
+    key, function = "optimizer.function", optimizer.function
+    if reason := optax_functions.NOT_OFFERED.get(function):
+        return complaint(key, function, reason)
+    if (known := optax_functions.arguments_of(function)) is None:
+        functions = optax_functions.functions()
+        problem = "optax has no such optimizer"
+        allowed = enumerate_names(functions)
+        return complaint(key, show(function), problem, allowed, nearest(function, functions))
+    lines = (_misfit(name, value, function, known) for name, value in optimizer.arguments.items())
+    return next(filter(None, lines), "")
+
+
+def _misfit(name: str, value: Any, function: str, known: Mapping[str, Any]) -> str:
+    """Return what is wrong with an argument of a function of optax."""
+    from snnjax.config.optax_functions import describe_mismatch
+
+    key = f"optimizer.arguments.{name}"
+    if name not in known:
+        hint = (near := nearest(name, known)) and f"optimizer.arguments.{near}"
+        problem = f"no argument of optax.{function}"
+        return complaint(key, show(value), problem, enumerate_names([*known]) or "none", hint)
+    if allowed := describe_mismatch(value, known[name]):
+        return complaint(key, show(value), f"does not fit optax.{function}", allowed)
+    return ""
+
+
+def stretch_needs_restarts(config: Config) -> str:
+    """Refuse to stretch the periods of a schedule that has a single one."""
+    schedule = config.schedule
+    if not isinstance(schedule, CosineConfig) or schedule.time is not None:
+        return ""
+    if schedule.stretch == 1.0:
+        return ""
+    problem = "has no meaning without schedule.time, the length of the first period"
+    return complaint("schedule.stretch", show(schedule.stretch), problem, "1.0")
 
 
 def form_fits_model(config: Config) -> str:
@@ -121,14 +173,14 @@ def onecycle_needs_momentum(config: Config) -> str:
     if not isinstance(config.schedule, OneCycleConfig):
         return ""
     optimizer = config.optimizer
-    schema: Any = type(optimizer)
-    known = own_leaves(schema)
-    given = [getattr(optimizer, name) for name in MOMENTUM_NAMES if name in known]
-    if given and given[0] > 0:
-        return ""
-    if given:
+    if key := momentum_key(optimizer):
+        name = key.rpartition(".")[2]
+        own = optimizer.arguments if isinstance(optimizer, OptaxConfig) else vars(optimizer)
+        given = own[name]
+        if isinstance(given, float) and given > 0:
+            return ""
         problem = "onecycle moves the momentum, and it is off"
-        return complaint("optimizer.momentum", "0.0", problem, "a number > 0 and < 1")
+        return complaint(f"optimizer.{key}", show(given), problem, "a number > 0 and < 1")
     others = [
         name
         for name, other in tags(annotations(Config)["optimizer"]).items()
@@ -290,6 +342,8 @@ def no_such_folder(key: str, path: str) -> str:
 
 RULES: Sequence[Rule] = (
     nesterov_needs_momentum,
+    optax_has_the_function,
+    stretch_needs_restarts,
     form_fits_model,
     depth_fits_model,
     bottleneck_leaves_units,

@@ -123,7 +123,7 @@ class TrainingConfig:
     )
     restore_best: bool = option(True)
     monte_carlo: int = number(0, low=0, high=1_000_000, off=0)
-    precision: Literal["float32", "bf16"] = option("float32")
+    precision: Literal["float32", "bf16", "float64"] = option("float32")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snnjax.config.errors import ConfigError
-from snnjax.config.fields import annotations, own_leaves, sections, tags
+from snnjax.config.fields import annotations, is_open, own_leaves, sections, tags
 from snnjax.config.schema import Config
 
 ADDED_GROUPS = ("experiment", "sweep")
@@ -78,7 +78,7 @@ def defaults(schema: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, annotation in annotations(schema).items():
         if name in own:
-            found[name] = own[name].default
+            found[name] = {} if is_open(own[name]) else own[name].default
         else:
             only, *others = sections(annotation)
             found[name] = {} if others else defaults(only)

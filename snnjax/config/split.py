@@ -9,7 +9,17 @@ from typing import Any, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from snnjax.config.fields import Leaf, annotations, applies, own_leaves, subsections, values
+from snnjax.config.declare import Arguments
+from snnjax.config.fields import (
+    Leaf,
+    annotations,
+    applies,
+    entries,
+    is_open,
+    own_leaves,
+    subsections,
+    values,
+)
 from snnjax.config.optimization import (
     ClipConfig,
     ConstantConfig,
@@ -58,11 +68,12 @@ class Program:
 
 def split(config: Config) -> tuple[Program, Member]:
     """Return the static part of `config` and the numbers of this one run."""
+    real = np.float64 if config.training.precision == "float64" else np.float32
     program = Program(
         **{name: _without_member(getattr(config, name)) for name in annotations(Program)}
     )
     member = {
-        leaf.path: np.asarray(value, dtype=_dtype(leaf))
+        leaf.path: np.asarray(value, dtype=_dtype(leaf, real))
         for leaf, value in values(config)
         if _is_in_member(leaf, value)
     }
@@ -100,16 +111,21 @@ def _without_member(section: Any) -> Any:
     for name, leaf in own_leaves(schema).items():
         if leaf.role == "run":
             hidden[name] = leaf.default
+        elif is_open(leaf):
+            given = entries(leaf, getattr(section, name))
+            hidden[name] = Arguments(
+                {own.key: IN_MEMBER if _is_in_member(own, value) else value for own, value in given}
+            )
         elif applies(leaf, section) and _is_in_member(leaf, getattr(section, name)):
             hidden[name] = IN_MEMBER
     nested = {name: _without_member(getattr(section, name)) for name in subsections(schema)}
     return replace(section, **hidden, **nested)
 
 
-def _dtype(leaf: Leaf) -> type[np.generic]:
-    """Return float32 for a number, int32 for an integer, uint32 for one beyond int32."""
+def _dtype(leaf: Leaf, real: type[np.generic]) -> type[np.generic]:
+    """Return `real` for a number, int32 for an integer, uint32 for one beyond int32."""
     if float in (leaf.annotation, *get_args(leaf.annotation)):
-        return np.float32
+        return real
     return np.uint32 if leaf.metadata["high"] > np.iinfo(np.int32).max else np.int32
 
 

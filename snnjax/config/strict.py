@@ -7,8 +7,19 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
+from snnjax.config.declare import Arguments
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
-from snnjax.config.fields import TAG, annotations, leaves, own_leaves, sections, suggest, tags
+from snnjax.config.fields import (
+    TAG,
+    Leaf,
+    annotations,
+    is_open,
+    leaves,
+    own_leaves,
+    sections,
+    suggest,
+    tags,
+)
 from snnjax.config.rules import broken_rules
 from snnjax.config.schema import Config
 from snnjax.config.values import RefusedError, check_value, describe
@@ -104,11 +115,28 @@ class _Conversion:
             if key not in leaves:
                 found[key] = self.section(known[key], raw[key], _join(path, key))
                 continue
+            if is_open(leaves[key]):
+                found[key] = self._arguments(leaves[key], raw[key])
+                continue
             try:
                 found[key] = check_value(leaves[key], raw[key])
             except RefusedError as refusal:
                 self.mistakes.append(str(refusal))
         return schema(**found) if len(self.mistakes) == before else None
+
+    def _arguments(self, leaf: Leaf, raw: Any) -> Arguments | None:
+        """Return the keys of the user's own below an open leaf, in alphabetical order."""
+        if not isinstance(raw, Mapping):
+            self._add(leaf.path, raw, "is a group of keys", "names of arguments")
+            return None
+        found = Arguments()
+        for name in sorted(map(str, raw)):
+            own = Leaf(f"{leaf.path}.{name}", bool | int | float | str | None, leaf.metadata, None)
+            try:
+                found[name] = check_value(own, raw[name])
+            except RefusedError as refusal:
+                self.mistakes.append(str(refusal))
+        return found
 
     def _unknown(
         self, key: str, value: Any, path: str, annotation: Any, siblings: tuple[str, ...]

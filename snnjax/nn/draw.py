@@ -65,7 +65,9 @@ def standard_normals(
     keys = jax.vmap(lambda layer: jax.random.fold_in(key, layer))(jnp.arange(len(shapes)))
     noise: dict[int, jax.Array] = {}
     for size, layers in groups.items():
-        drawn = jax.vmap(lambda k, n=size: jax.random.normal(k, (n,)))(keys[jnp.array(layers)])
+        # Drawn in float32 whatever the precision: a seed stands for the same weights in all.
+        draw = jax.vmap(lambda k, n=size: jax.random.normal(k, (n,), jnp.float32))
+        drawn = draw(keys[jnp.array(layers)]).astype(float)
         for row, layer in zip(drawn, layers, strict=True):
             width = shapes[layer][1] if used is None else used[layer][1]
             noise[layer] = _cut(row, shapes[layer], width)

@@ -65,7 +65,7 @@ class BatchNorm(nnx.Module):
             mean, variance = self.mean[...], self.variance[...]
         else:
             mean, variance = moments_of_rows(x, axis, mask)
-            count = mask.sum().astype(jnp.float32)
+            count = mask.sum().astype(float)
             momentum = read(self.momentum)
             unbiased = variance * count / jnp.maximum(count - 1, 1)
             self.mean[...] = momentum * self.mean[...] + (1 - momentum) * mean

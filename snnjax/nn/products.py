@@ -6,7 +6,7 @@ narrow layers are faster with the features first, (features, rows).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Literal
@@ -14,13 +14,22 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-Precision = Literal["float32", "bf16"]
+Precision = Literal["float32", "bf16", "float64"]
 
 # Up to this many inputs of a layer, a transposed copy of them costs less than it saves in float32.
 _MOST_COLUMNS = 512
 
 
 _precision: ContextVar[Precision] = ContextVar("precision", default="float32")
+
+
+def types_of(precision: Precision) -> AbstractContextManager[None]:
+    """Let arrays of this thread have the types of a precision: 64 bits are JAX's choice, not ours.
+
+    Programs are to be traced and called inside; those of another precision are not touched.
+    """
+    types: AbstractContextManager[None] = jax.enable_x64(precision == "float64")
+    return types
 
 
 @contextmanager
@@ -68,7 +77,7 @@ def _backward(
         of_x = _dot(kernel, gradient, precision)
         return of_x, _after(of_x, _dot(x, gradient, precision, (1, 1)))
     of_x = _dot(gradient, kernel, precision, (1, 1))
-    if precision == "float32" and x.shape[1] > _MOST_COLUMNS:
+    if precision != "bf16" and x.shape[1] > _MOST_COLUMNS:
         return of_x, _after(of_x, _dot(x, gradient, precision, (0, 0)))
     return of_x, _after(of_x, _dot(transposed(_rounded(x, precision)), gradient, precision))
 
@@ -109,4 +118,9 @@ def _dot(
     a, b = _rounded(a, precision), _rounded(b, precision)
     axes = (contracted[:1], contracted[1:])
     kind = jnp.promote_types(a.dtype, jnp.float32)
-    return jax.lax.dot_general(a, b, (axes, ((), ())), preferred_element_type=kind)
+    result = jax.lax.dot_general(a, b, (axes, ((), ())), preferred_element_type=kind)
+    if precision == "bf16" and jax.default_backend() == "cpu":
+        # XLA would fold a transpose that follows into the product, into a form that it has no
+        # kernel for once it has settled on bfloat16.
+        return jax.lax.optimization_barrier(result)
+    return result

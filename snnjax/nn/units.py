@@ -75,7 +75,7 @@ class PReLU(nnx.Module):
 
     def __init__(self, value: Value, width: int) -> None:
         shape = (1,) if value("prelu_shared") else (width,)
-        self.slope = nnx.Param(jnp.full(shape, value("prelu_slope"), jnp.float32))
+        self.slope = nnx.Param(jnp.full(shape, value("prelu_slope"), float))
 
     def __call__(self, x: jax.Array, axis: int = 1, key: jax.Array | None = None) -> jax.Array:
         """Return x where x > 0, else slope * x."""

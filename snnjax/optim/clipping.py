@@ -43,7 +43,7 @@ def clip(value: Value, gradients: Tree, params: Tree) -> tuple[Tree, dict[str, j
         jnp.any(a != b)
         for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(gradients), strict=True)
     ]
-    clipped = jnp.stack(changed).any().astype(jnp.float32)
+    clipped = jnp.stack(changed).any().astype(float)
     return gradients, {"gradient_norm": norm, "clipped": clipped, "steps": jnp.ones(())}
 
 

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import optax
 
 from snnjax.config.fields import TAG, own_leaves
+from snnjax.config.optimization import OptaxConfig
+from snnjax.config.split import IN_MEMBER
 from snnjax.nn.numbers import Value
 from snnjax.registry import resolve
 
@@ -20,6 +22,8 @@ def make_optimizer(config: Any, value: Value) -> optax.GradientTransformation:
 
     A number that is the constant at which it is off is left out.
     """
+    if isinstance(config, OptaxConfig):
+        return _of_optax(config, value)
     given = {}
     schema: Any = type(config)
     for name, leaf in own_leaves(schema).items():
@@ -28,6 +32,17 @@ def make_optimizer(config: Any, value: Value) -> optax.GradientTransformation:
         if name != TAG and not is_off:
             given[name] = number
     transformation: optax.GradientTransformation = resolve("optimizer", config.name)(**given)
+    return transformation
+
+
+def _of_optax(config: OptaxConfig, value: Value) -> optax.GradientTransformation:
+    """Call a function of optax by its name; numbers of members are under their keys."""
+    given = {
+        name: value(f"arguments.{name}") if constant is IN_MEMBER else constant
+        for name, constant in config.arguments.items()
+    }
+    function = resolve("optimizer", f"optax:{config.function}")
+    transformation: optax.GradientTransformation = function(value("learning_rate"), **given)
     return transformation
 
 

@@ -83,11 +83,11 @@ def add_noise(value: Value, gradients: Tree, key: jax.Array, step: jax.Array) ->
     variance = value("noise")
     if is_off(variance):
         return gradients
-    deviation = jnp.sqrt(variance / (1 + step.astype(jnp.float32)) ** 0.55)
+    deviation = jnp.sqrt(variance / (1 + step.astype(float)) ** 0.55)
     leaves, structure = jax.tree.flatten(gradients)
     keys = jax.random.split(key, len(leaves))
     noisy = [
-        leaf + deviation * jax.random.normal(k, leaf.shape, leaf.dtype)
+        leaf + deviation * jax.random.normal(k, leaf.shape, jnp.float32)
         for leaf, k in zip(leaves, keys, strict=True)
     ]
     return jax.tree.unflatten(structure, noisy)

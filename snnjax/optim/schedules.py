@@ -14,7 +14,7 @@ from snnjax.nn.numbers import Value
 
 Schedule = Callable[[Value, jax.Array, jax.Array], jax.Array]
 
-_ROUNDING = 2.5e-7  # relative, twice that of float32
+_ROUNDING = 2.1  # relative to that of the numbers
 
 
 class Pace(NamedTuple):
@@ -48,7 +48,7 @@ def rate_factor(config: Any, value: Value, step: jax.Array, pace: Pace) -> Any:
         time, end = step // jnp.asarray(pace.epoch_steps, step.dtype), pace.epochs
     else:
         time, end = step, _steps(pace)
-    time, end = (jnp.asarray(number, jnp.float32) for number in (time, end))
+    time, end = (jnp.asarray(number, float) for number in (time, end))
     return SCHEDULES[config.name](value, time, end)
 
 
@@ -56,7 +56,7 @@ def momentum_of(config: Any, value: Value, step: jax.Array, pace: Pace) -> Any:
     """Return the momentum a schedule wants at a step, None where it leaves it alone."""
     if config.name != "onecycle":
         return None
-    up, down = _cycle(value, jnp.asarray(step, jnp.float32), _steps(pace))
+    up, down = _cycle(value, jnp.asarray(step, float), _steps(pace))
     high, low = value("high_momentum"), value("low_momentum")
     return jnp.where(up < 1, _cosine(high, low, up), _cosine(low, high, down))
 
@@ -68,7 +68,7 @@ def power(value: Value, time: jax.Array, end: jax.Array) -> jax.Array:
 
 def exponential(value: Value, time: jax.Array, end: jax.Array) -> jax.Array:
     """Return factor^(time / s)."""
-    return jnp.asarray(value("factor"), jnp.float32) ** (time / value("time"))
+    return jnp.asarray(value("factor"), float) ** (time / value("time"))
 
 
 def piecewise(value: Value, time: jax.Array, end: jax.Array) -> jax.Array:
@@ -124,7 +124,7 @@ SCHEDULES: Mapping[str, Schedule] = {
 
 def _steps(pace: Pace) -> jax.Array:
     """Return the steps of a training, of which there may be more than an int32 can count."""
-    return jnp.asarray(pace.epochs, jnp.float32) * jnp.asarray(pace.epoch_steps, jnp.float32)
+    return jnp.asarray(pace.epochs, float) * jnp.asarray(pace.epoch_steps, float)
 
 
 def _share_of_period(since: jax.Array, length: Any, stretch: Any) -> jax.Array:
@@ -139,7 +139,7 @@ def _share_of_period(since: jax.Array, length: Any, stretch: Any) -> jax.Array:
         number = jnp.where((number + 1) * length <= since, number + 1, number)
         number = jnp.where(number * length > since, number - 1, number)
         return (since - number * length) / length
-    periods = since / length * (1 + _ROUNDING)
+    periods = since / length * (1 + _ROUNDING * jnp.finfo(since.dtype).eps)
     number = jnp.floor(jnp.log1p(periods * (stretch - 1)) / jnp.log(stretch))
     number = jnp.where(_begin(number + 1, stretch) <= periods, number + 1, number)
     number = jnp.where(_begin(number, stretch) > periods, number - 1, number)

@@ -132,6 +132,44 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "schedule.time_2=20.0: is not later; allowed: a number > 20, that of schedule.time_1",
     ),
     (
+        {"schedule": {"name": "cosine", "stretch": 2}},
+        "schedule.stretch=2.0: has no meaning without schedule.time, the length of the first "
+        "period; allowed: 1.0",
+    ),
+    (
+        {"optimizer": {"name": "optax", "function": "yogy"}},
+        "optimizer.function=yogy: optax has no such optimizer; allowed: adabelief, adadelta, "
+        "adafactor, adagrad, adam, adamax, adamaxw, adamw, adan, amsgrad, fromage, lamb and 14 "
+        "more; did you mean yogi?",
+    ),
+    (
+        {"optimizer": {"name": "optax", "function": "lbfgs"}},
+        "optimizer.function=lbfgs: needs the value of the loss at every step, which an optimizer "
+        "is not given here",
+    ),
+    (
+        {"optimizer": {"name": "optax", "arguments": {"esp": 1e-3}}},
+        "optimizer.arguments.esp=0.001: no argument of optax.yogi; allowed: b1, b2, eps; "
+        "did you mean optimizer.arguments.eps?",
+    ),
+    (
+        {"optimizer": {"name": "optax", "arguments": {"b1": "much"}}},
+        "optimizer.arguments.b1=much: does not fit optax.yogi; allowed: a number",
+    ),
+    (
+        {"optimizer": {"name": "optax", "function": "radam", "arguments": {"nesterov": 1.0}}},
+        "optimizer.arguments.nesterov=1.0: does not fit optax.radam; allowed: true, false",
+    ),
+    (
+        {"optimizer": {"name": "optax", "arguments": 3}},
+        "optimizer.arguments=3: is a group of keys; allowed: names of arguments",
+    ),
+    (
+        {"schedule": {"name": "onecycle"}, "optimizer": {"name": "optax", "arguments": {"b1": 0}}},
+        "optimizer.arguments.b1=0: onecycle moves the momentum, and it is off; "
+        "allowed: a number > 0 and < 1",
+    ),
+    (
         {"loss": {"name": "huber"}},
         "loss.name=huber: sklearn_digits is a classification set; "
         "allowed: default, cross_entropy, quadratic",
@@ -242,6 +280,12 @@ def count_complaints() -> int:
         {"model": {"width": 50_000, "depth": 2, "form": "conic"}},
         {"schedule": {"name": "onecycle"}, "optimizer": {"momentum": 0.5}},
         {"schedule": {"name": "onecycle"}, "optimizer": {"name": "muon"}},
+        {
+            "schedule": {"name": "onecycle"},
+            "optimizer": {"name": "optax", "arguments": {"b1": 0.9}},
+        },
+        {"schedule": {"name": "cosine", "stretch": 2, "time": 3}},
+        {"schedule": {"name": "plateau"}, "data": {"validation": 0}},
         {"schedule": {"name": "piecewise", "time_1": 1, "time_2": 1.5}},
         {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}},
         {"loss": {"label_smoothing": 0.1}},

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
+from snnjax.config.declare import Arguments
 from snnjax.config.errors import ConfigError, enumerate_names
-from snnjax.config.fields import TAG, Leaf, annotations, own_leaves, sections, tags
+from snnjax.config.fields import TAG, Leaf, annotations, is_open, own_leaves, sections, tags
 from snnjax.config.optimization import NadamConfig, SgdConfig
 from snnjax.config.schema import Config, TrainingConfig
 from snnjax.config.strict import convert, from_hydra
@@ -121,6 +122,9 @@ def test_accepts_the_declared_type_or_refuses(case: Case, probe: Any) -> None:
     assert is_of_type(case.leaf.annotation, value)
     if type(value) is tuple:
         assert list(value) == probe
+        return
+    if is_open(case.leaf):
+        assert (type(value), value) == (Arguments, probe)
         return
     assert type(value) is type(probe) or (type(value) is float and float(probe) == value)
 

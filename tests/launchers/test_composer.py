@@ -53,6 +53,11 @@ SWEEPS = {
         ["seed=2", "logging.wandb.group=${hydra:runtime.output_dir}"],
         ["seed=3", "logging.wandb.group=${hydra:runtime.output_dir}"],
     ),
+    "arguments of an optimizer": (
+        ["optimizer=yogi", "++optimizer.arguments.b1=0.8"],
+        ["optimizer=yogi", "++optimizer.arguments.b1=1e-2"],
+        ["optimizer=lamb", "++optimizer.arguments.mask=null"],
+    ),
     "added and forced": (
         ["++seed=4", "data.validation=default"],
         ["++seed=5", "data.validation=0.2"],

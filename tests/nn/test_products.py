@@ -5,7 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from snnjax.config.schema import ModelConfig
+from snnjax.nn import noise
+from snnjax.nn.mlp import MLP
 from snnjax.nn.products import precision_of_products, product, transposed
+from snnjax.nn.randomness import Randomness
 
 
 def rounded(x: np.ndarray, precision: str) -> np.ndarray:
@@ -43,3 +47,21 @@ def test_precision_ends_with_its_block():
 def test_transposed_is_the_transpose(shape):
     x = np.arange(shape[0] * shape[1], dtype=np.float32).reshape(shape)
     np.testing.assert_array_equal(transposed(jnp.asarray(x)), x.T)
+
+
+def test_linear_networks_with_dropout_in_bf16():
+    """Where nothing but a transpose follows a product, it may not be folded into the product.
+
+    XLA has settled on bfloat16 by then, and has no such kernel on a CPU.
+    """
+    config = ModelConfig(name="mlp", depth=2, width=6, activation="identity", dropout=0.2)
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(16, 5)), jnp.float32)
+    randomness = Randomness(noise.make_key(np.uint32(11)), jnp.ones(16, bool))
+    model = MLP(config, 5, 3, jax.random.key(2))
+
+    @jax.jit
+    def outputs(x):
+        with precision_of_products("bf16"):
+            return model(x, randomness)
+
+    np.testing.assert_allclose(outputs(x), model(x, randomness), rtol=0, atol=0.1)

@@ -1,9 +1,11 @@
 """Training in float64 that shares no code with the package: PyTorch's, or formulas written out."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 import torch
 
 Tensor = torch.Tensor
@@ -23,6 +25,41 @@ class Written:
         with torch.no_grad():
             for param, state in zip(self.params, self.states, strict=True):
                 param.copy_(self.formula(param, param.grad, state, self.count))
+
+
+class Keras:
+    """An optimizer of Keras on the torch backend, which keeps variables of its own."""
+
+    def __init__(self, params: Sequence[Tensor], name: str, **numbers: Any) -> None:
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+        keras: Any = pytest.importorskip("keras", reason="Keras is an oracle, an extra")
+        if keras.config.backend() != "torch":
+            pytest.skip("Keras has been imported with another backend")
+        values = [param.detach().numpy() for param in params]
+        self.params = params
+        self.variables = [keras.Variable(value, dtype="float64") for value in values]
+        self.optimizer = getattr(keras.optimizers, name)(**numbers)
+        self.optimizer.build(self.variables)
+
+    def step(self) -> None:
+        with torch.no_grad():
+            self.optimizer.apply([param.grad for param in self.params], self.variables)
+            for param, variable in zip(self.params, self.variables, strict=True):
+                param.copy_(variable.value)
+
+
+def keras_max_norm(params: Sequence[Tensor], radius: float) -> None:
+    """Project kernels as `keras.constraints.MaxNorm` does."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    constraints: Any = pytest.importorskip("keras", reason="Keras is an oracle").constraints
+    constraint = constraints.MaxNorm(radius, axis=0)
+    for param in params:
+        if param.ndim == 2:
+            param.data.copy_(constraint(param.detach()))
+
+
+def keras(name: str, **numbers: Any) -> Callable[..., Keras]:
+    return lambda params: Keras(params, name, **numbers)
 
 
 def written(formula: Callable[..., Formula], **numbers: float) -> Callable[..., Written]:

@@ -53,6 +53,77 @@ def on_sgd(name: str, sections: dict[str, dict[str, Any]], **theirs: Any) -> Cas
 
 
 T = torch.optim
+# The forms in which Keras differs from PyTorch, or is the first to have them.
+KERAS = (
+    optimizer(
+        "sgd",
+        ref.keras("SGD", learning_rate=0.05, momentum=0.8, nesterov=True),
+        "nesterov, Keras",
+        learning_rate=0.05,
+        momentum=0.8,
+        nesterov=True,
+    ),
+    optimizer(
+        "adagrad",
+        ref.keras("Adagrad", learning_rate=0.1, initial_accumulator_value=0.2, epsilon=0.01),
+        "Keras",
+        learning_rate=0.1,
+        initial_accumulator_value=0.2,
+        eps=0.01,
+    ),
+    optimizer(
+        "rmsprop",
+        ref.keras("RMSprop", learning_rate=0.002, rho=0.8, momentum=0.6, epsilon=1e-3),
+        "Keras",
+        learning_rate=0.002,
+        decay=0.8,
+        momentum=0.6,
+        eps=1e-3,
+        eps_in_sqrt=True,
+    ),
+    optimizer(
+        "nadam",
+        ref.keras("Nadam", learning_rate=0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3),
+        "Keras",
+        learning_rate=0.01,
+        b1=0.8,
+        b2=0.95,
+        eps=1e-3,
+        momentum_decay=1.0,
+    ),
+    optimizer(
+        "adadelta",
+        ref.keras("Adadelta", learning_rate=0.5, rho=0.8, epsilon=1e-4),
+        "Keras",
+        learning_rate=0.5,
+        rho=0.8,
+        eps=1e-4,
+    ),
+    optimizer(
+        "adamax",
+        ref.keras("Adamax", learning_rate=0.01, beta_1=0.7, beta_2=0.9, epsilon=1e-8),
+        "Keras",
+        learning_rate=0.01,
+        b1=0.7,
+        b2=0.9,
+    ),
+    optimizer(
+        "adamw",
+        ref.keras("AdamW", learning_rate=0.01, weight_decay=0.5, epsilon=1e-8),
+        "Keras",
+        learning_rate=0.01,
+        weight_decay=0.5,
+    ),
+    optimizer(
+        "lion",
+        ref.keras("Lion", learning_rate=0.002, beta_1=0.7, beta_2=0.9, weight_decay=0.3),
+        "Keras",
+        learning_rate=0.002,
+        b1=0.7,
+        b2=0.9,
+        weight_decay=0.3,
+    ),
+)
 CASES = (
     optimizer("sgd", partial(T.SGD, lr=0.1), learning_rate=0.1),
     optimizer(
@@ -211,6 +282,15 @@ CASES = (
         adam_b2=0.99,
         nesterov=False,
     ),
+    optimizer(
+        "optax",
+        partial(T.RAdam, lr=0.02, betas=(0.8, 0.95), eps=1e-6),
+        "radam",
+        function="radam",
+        learning_rate=0.02,
+        arguments={"b1": 0.8, "b2": 0.95, "eps": 1e-6},
+    ),
+    *KERAS,
     on_sgd(
         "l1",
         {"regularization": {"l1": 0.02}},
@@ -230,6 +310,11 @@ CASES = (
         "max norm",
         {"regularization": {"max_norm": 0.7}},
         after=lambda params, before: ref.project(params, 0.7),
+    ),
+    on_sgd(
+        "max norm, Keras",
+        {"regularization": {"max_norm": 0.7}},
+        after=lambda params, before: ref.keras_max_norm(params, 0.7),
     ),
     on_sgd(
         "clip by value",
