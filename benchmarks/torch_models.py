@@ -252,8 +252,8 @@ def tensors(
             yield (*path, "kernel"), of(module.weight).T
             yield (*path, "bias"), of(module.bias)
         elif isinstance(module, nn.Conv2d):
-            yield (*path[:-1], "kernel"), of(module.weight).permute(2, 3, 1, 0)
-            yield (*path[:-1], "bias"), of(module.bias)
+            yield (*path[:-1], "linear", "kernel"), of(module.weight).permute(2, 3, 1, 0)
+            yield (*path[:-1], "linear", "bias"), of(module.bias)
         elif isinstance(module, nn.modules.batchnorm._BatchNorm | nn.LayerNorm):
             yield (*path, "scale"), of(module.weight)
             yield (*path, "shift"), of(module.bias)

@@ -72,7 +72,7 @@ class Block(nnx.Module):
         for layer in self.hidden:
             layer.adapt(x, mask)
             x = layer(x, None)
-        self.linear.adapt(x, mask)
+        self.linear.adapt(self.linear(x), mask)
 
 
 class ResNet(Stack):

@@ -79,7 +79,7 @@ def test_weight_norm_begins_with_mean_0_and_variance_1_of_every_unit(count):
     x = random(ROWS, FAN_IN) * np.linspace(0.1, 3, FAN_IN, dtype=np.float32) + 2
     x[count:] = 1e6
     layer = WeightNormLinear(jnp.asarray(random(FAN_IN, FAN_OUT)), jnp.full(FAN_OUT, 0.7))
-    layer.adapt(jnp.asarray(x), jnp.arange(ROWS) < count)
+    layer.adapt(layer(jnp.asarray(x)), jnp.arange(ROWS) < count)
     y = np.asarray(layer(jnp.asarray(x)), np.float64)[:count]
     np.testing.assert_allclose(y.mean(0), 0, atol=2e-6)
     np.testing.assert_allclose(y.var(0), 1, rtol=1e-5)
@@ -90,14 +90,14 @@ def test_units_without_weights_or_variance_are_left_alone_and_give_finite_gradie
     kernel[:, 2] = 0  # padding
     layer = WeightNormLinear(jnp.asarray(kernel))
     x = random(ROWS, FAN_IN)
-    layer.adapt(jnp.asarray(x), jnp.ones(ROWS, bool))
+    layer.adapt(layer(jnp.asarray(x)), jnp.ones(ROWS, bool))
     y, of_params, of_x = gradients(layer, x, random(ROWS, FAN_OUT, seed=1))
     assert not y[:, 2].any()
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((of_params, of_x)))
     assert not of_params["direction"][:, 2].any()
     assert of_params["length"][2] == 0
     constant = WeightNormLinear(jnp.asarray(kernel), jnp.ones(FAN_OUT))
-    constant.adapt(jnp.ones((ROWS, FAN_IN)), jnp.ones(ROWS, bool))
+    constant.adapt(constant(jnp.ones((ROWS, FAN_IN))), jnp.ones(ROWS, bool))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(nnx.state(constant)))
 
 
@@ -108,7 +108,7 @@ def test_lsuv_begins_with_variance_1_of_the_layer(count):
     x[count:] = 1e6
     kernel = random(FAN_IN, FAN_OUT)
     layer = UnitVarianceLinear(jnp.asarray(kernel), jnp.full(FAN_OUT, 0.7))
-    layer.adapt(jnp.asarray(x), jnp.arange(ROWS) < count)
+    layer.adapt(layer(jnp.asarray(x)), jnp.arange(ROWS) < count)
     y = np.asarray(layer(jnp.asarray(x)), np.float64)[:count]
     assert y.var() == pytest.approx(1, rel=1e-5)
     ratio = np.asarray(layer.kernel[...]) / kernel
@@ -117,7 +117,7 @@ def test_lsuv_begins_with_variance_1_of_the_layer(count):
 
 def test_plain_weights_are_left_as_they_were_drawn():
     layer = Linear(jnp.asarray(random(FAN_IN, FAN_OUT)))
-    layer.adapt(jnp.asarray(random(ROWS, FAN_IN)), jnp.ones(ROWS, bool))
+    layer.adapt(layer(jnp.asarray(random(ROWS, FAN_IN))), jnp.ones(ROWS, bool))
     np.testing.assert_array_equal(layer.kernel[...], random(FAN_IN, FAN_OUT))
     assert not layer.bias[...].any()
 
