@@ -71,8 +71,8 @@ def measure(case: str, seeds: int) -> dict[str, Any]:
     """Return a row of results: for every layer what is predicted and what is measured."""
     import numpy as np
 
-    from snnjax.theory.forecast import forecast
-    from snnjax.theory.network import Ends
+    from snnjax.theory.depth.forecast import forecast
+    from snnjax.theory.depth.network import Ends
 
     began = time.perf_counter()
     predicted = forecast(config_of(case), Ends(FEATURES, OUTPUTS), training=False)

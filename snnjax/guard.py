@@ -88,7 +88,7 @@ def warning(model: ModelConfig, inputs: Inputs | None = None) -> str:
         model: The network.
         inputs: Of the data; None where they are not known yet.
     """
-    from snnjax.theory.moment_map import Moments
+    from snnjax.theory.moments.moment_map import Moments
     from snnjax.theory.verdict import verdict
 
     if inputs is None:

@@ -15,9 +15,9 @@ from flax import nnx
 from snnjax.config.schema import ModelConfig
 from snnjax.nn.numbers import constants
 from snnjax.registry import resolve
-from snnjax.theory.forecast import forecast
-from snnjax.theory.moment_map import Moments
-from snnjax.theory.network import STANDARD, Ends
+from snnjax.theory.depth.forecast import forecast
+from snnjax.theory.depth.network import STANDARD, Ends
+from snnjax.theory.moments.moment_map import Moments
 
 Path = tuple[str, ...]
 

@@ -15,7 +15,7 @@ from snnjax.registry import KINDS, resolve
 
 if TYPE_CHECKING:
     from snnjax.model_summary import ModelSummary
-    from snnjax.theory.moment_map import Moments
+    from snnjax.theory.moments.moment_map import Moments
 
 _HELP = """\
 usage: python -m snnjax.models [key=value | group=choice] ...
@@ -121,8 +121,8 @@ def _summary_lines(overrides: Sequence[str]) -> list[str]:
     from snnjax.guard import Guard, inputs_of, tell
     from snnjax.model_summary import summarize_model
     from snnjax.theory.commands.predict import likeness
-    from snnjax.theory.moment_map import Moments
-    from snnjax.theory.network import STANDARD, Ends
+    from snnjax.theory.depth.network import STANDARD, Ends
+    from snnjax.theory.moments.moment_map import Moments
 
     data = load(config.data)
     check(config, data)

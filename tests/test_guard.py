@@ -23,7 +23,7 @@ from snnjax.data.catalog import uci_table
 from snnjax.data.load import load
 from snnjax.experiment import Run, RunResult
 from snnjax.guard import Guard, Inputs, warning
-from snnjax.theory.network import Ends, layer_weights, predict
+from snnjax.theory.depth.network import Ends, layer_weights, predict
 
 LETTER = Inputs(16, 26)
 SNN = ModelConfig()

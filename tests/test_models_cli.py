@@ -19,7 +19,7 @@ from snnjax.model_summary import _nearest, summarize_model
 from snnjax.registry import KINDS
 from snnjax.shapes import Problem
 from snnjax.step import parameter_count
-from snnjax.theory.network import Ends, layer_weights, predict
+from snnjax.theory.depth.network import Ends, layer_weights, predict
 
 ROOT = Path(snnjax.__file__).parent.parent
 OWN = '''

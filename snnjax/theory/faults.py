@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from snnjax.config.schema import ModelConfig
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory.activations import TWINS, activation_moments
-from snnjax.theory.dropout import ALPHA_KINDS, noise_share
-from snnjax.theory.moment_map import Moments, net_input
-from snnjax.theory.network import STANDARD
-from snnjax.theory.weights import Weights
+from snnjax.theory.depth.network import STANDARD
+from snnjax.theory.moments.activations import TWINS, activation_moments
+from snnjax.theory.moments.dropout import ALPHA_KINDS, noise_share
+from snnjax.theory.moments.moment_map import Moments, net_input
+from snnjax.theory.moments.weights import Weights
 
 _TAU, _OMEGA = (0.95, 1.1), 0.1
 _KEPT_MEAN, _KEPT_VARIANCE = 0.1, (0.8, 1.5)

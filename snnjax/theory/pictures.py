@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snnjax.config.schema import ModelConfig
-from snnjax.theory.activations import TWINS, numpy_activation
-from snnjax.theory.forecast import Layer, forecast
-from snnjax.theory.moment_map import Array, Moments, selu_map, selu_moments
-from snnjax.theory.network import Ends
-from snnjax.theory.slopes import numpy_slope
+from snnjax.theory.depth.forecast import Layer, forecast
+from snnjax.theory.depth.network import Ends
+from snnjax.theory.depth.slopes import numpy_slope
+from snnjax.theory.moments.activations import TWINS, numpy_activation
+from snnjax.theory.moments.jacobian import selu_jacobian, spectral_radius
+from snnjax.theory.moments.moment_map import Array, Moments, selu_map
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,7 +116,9 @@ def draw_contraction() -> "Figure":
         start = Moments(0.0, 1.0)
         for row, tau in enumerate(taus):
             start = _settled(float(omega), float(tau), start)
-            rates[row, column] = _rate(float(omega), float(tau), start)
+            rates[row, column] = float(
+                spectral_radius(selu_jacobian(start.mean, omega, start.variance, tau))
+            )
     figure, axes = _figure((6.0, 4.4), 1, 1, "Contraction of SELU's map at its fixed point")
     ax = axes[0, 0]
     levels = np.arange(np.floor(rates.min() * 50) / 50, rates.max() + 0.01, 0.01)
@@ -247,20 +250,6 @@ def _settled(omega: float, tau: float, start: Moments = Moments(0.0, 1.0)) -> Mo
             return after
         x = after
     return x
-
-
-def _rate(omega: float, tau: float, x: Moments, step: float = 1e-5) -> float:
-    """Return the largest eigenvalue of g's Jacobian, by central differences: a picture's digits."""
-    m, v = x.mean * omega, x.variance * tau
-
-    def slope(across: float, up: float) -> Array:
-        ahead, behind = (
-            np.array(selu_moments(Moments(m + sign * across, v + sign * up))) for sign in (1, -1)
-        )
-        return np.asarray((ahead - behind) / (2 * step))
-
-    matrix = np.stack([omega * slope(step, 0.0), tau * slope(0.0, step)], 1)
-    return float(np.abs(np.linalg.eigvals(matrix)).max())
 
 
 def _broken(slopes: Array) -> Array:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from snnjax.config.schema import ModelConfig
+from snnjax.theory.depth.network import STANDARD, Ends, is_perceptron, layer_weights, predict
 from snnjax.theory.faults import Fault, faults, is_near, noise, settled, show, show_mean
-from snnjax.theory.moment_map import Moments
-from snnjax.theory.network import STANDARD, Ends, is_perceptron, layer_weights, predict
-from snnjax.theory.weights import Weights, depends_on_width, initial_weights
+from snnjax.theory.moments.moment_map import Moments
+from snnjax.theory.moments.weights import Weights, depends_on_width, initial_weights
 
 
 @lru_cache(maxsize=4096)

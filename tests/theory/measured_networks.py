@@ -12,7 +12,7 @@ from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
 from snnjax.nn.randomness import Randomness
 from snnjax.registry import resolve
-from snnjax.theory.moment_map import Moments
+from snnjax.theory.moments.moment_map import Moments
 
 
 class Tapped(nnx.Module):
@@ -159,9 +159,9 @@ def _one_of_images(
     found = {}
     for name, y in seen.items():
         at = gradients
-        for step in name.split("."):
+        for step in name.removesuffix(".linear").split("."):
             at = at[int(step) if step.isdigit() else step]
         positions = y[0].size // y.shape[-1]
-        gradient = (at["bias"].get_value() ** 2).mean() / positions
+        gradient = (at["linear"]["bias"].get_value() ** 2).mean() / positions
         found[name] = [y.mean(), (y**2).mean(), gradient]
     return found

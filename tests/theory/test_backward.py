@@ -7,14 +7,14 @@ import pytest
 from scipy.optimize import brentq
 
 from snnjax.config.schema import ModelConfig
-from snnjax.theory.activations import TWINS, numpy_activation
-from snnjax.theory.backward import glorot, glorot_variance
-from snnjax.theory.forecast import forecast
-from snnjax.theory.moment_map import Moments
-from snnjax.theory.network import Ends, layer_weights, predict
-from snnjax.theory.nodes import Law, normal_law
-from snnjax.theory.singular_values import mean_singular_value
-from snnjax.theory.slopes import SLOPES, numpy_slope, slope_law
+from snnjax.theory.depth.backward import glorot, glorot_variance
+from snnjax.theory.depth.forecast import forecast
+from snnjax.theory.depth.network import Ends, layer_weights, predict
+from snnjax.theory.depth.singular_values import mean_singular_value
+from snnjax.theory.depth.slopes import SLOPES, numpy_slope, slope_law
+from snnjax.theory.moments.activations import TWINS, numpy_activation
+from snnjax.theory.moments.moment_map import Moments
+from snnjax.theory.moments.nodes import Law, normal_law
 
 POINTS = np.concatenate([np.linspace(-6, 6, 122), [-30.0, 30.0]])  # none of them a kink
 NUMBERS = {
@@ -40,7 +40,7 @@ def test_slopes_are_derivatives(name):
     [({"dropout_kind": "ordinary"}, 0.3), ({}, 0.1), ({"dropout_mean": 0.4}, 0.2)],
 )
 def test_slopes_through_dropout_by_sampling(choices, rate):
-    from snnjax.theory.dropout import alpha_affine
+    from snnjax.theory.moments.dropout import alpha_affine
 
     model = ModelConfig(activation="tanh", dropout=rate, **choices)
     random = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit
 
-from snnjax.theory.chain_rule import LEAST_WEIGHT, STEEPEST, exceeding, factor, widest
+from snnjax.theory.depth.chain_rule import LEAST_WEIGHT, STEEPEST, exceeding, factor, widest
 
 
 def slope(x: float) -> float:

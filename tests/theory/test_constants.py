@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory.activations import TWINS
-from snnjax.theory.constants import solve
-from snnjax.theory.definitions import DEFINITIONS, jacobian_of, net_of
-from snnjax.theory.dropout import alpha_affine, alpha_dropout
-from snnjax.theory.jacobian import quadrature_calculus
-from snnjax.theory.moment_map import Moments, moments, selu_moments
-from snnjax.theory.pieces import FAMILIES, Shifted
+from snnjax.theory.fixed_points.constants import solve
+from snnjax.theory.fixed_points.definitions import DEFINITIONS, jacobian_of, net_of
+from snnjax.theory.fixed_points.pieces import FAMILIES, Shifted
+from snnjax.theory.moments.activations import TWINS
+from snnjax.theory.moments.dropout import alpha_affine, alpha_dropout
+from snnjax.theory.moments.jacobian import quadrature_calculus
+from snnjax.theory.moments.moment_map import Moments, moments, selu_moments
 
 PRINTED = ("1.6732632423543772848170429916717", "1.0507009873554804934193349852946")
 WANTED = [(0, 1), (0, 2), (-0.1, 2.0), (0.5, 0.5), (0.1, 1.3)]

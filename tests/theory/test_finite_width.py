@@ -11,9 +11,9 @@ from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
 from snnjax.nn.mlp import MLP
 from snnjax.nn.randomness import Randomness
-from snnjax.theory.finite_width import _TRUNCATED
-from snnjax.theory.forecast import forecast
-from snnjax.theory.network import Ends
+from snnjax.theory.depth.finite_width import _TRUNCATED
+from snnjax.theory.depth.forecast import forecast
+from snnjax.theory.depth.network import Ends
 
 FEATURES, WIDTH, DEPTH = 30, 40, 3
 QUICK = {"relu, he": {"activation": "relu", "init": "he_normal"}}

@@ -6,15 +6,15 @@ import math
 import numpy as np
 import pytest
 
-from snnjax.theory import paving
-from snnjax.theory.fixed_points import (
+from snnjax.theory.fixed_points import paving
+from snnjax.theory.fixed_points.paving import UndecidedError, enclose
+from snnjax.theory.fixed_points.points import (
     basin,
     fixed_points,
     growth_of_nothing,
     stable_fixed_point,
 )
-from snnjax.theory.moment_map import Moments, iterate, selu_map
-from snnjax.theory.paving import UndecidedError, enclose
+from snnjax.theory.moments.moment_map import Moments, iterate, selu_map
 
 REGION = ((-1.76, 5.0), (1e-3, 100.0))
 

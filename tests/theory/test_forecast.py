@@ -8,9 +8,9 @@ from measured_networks import measure, measure_images
 
 from snnjax.config.schema import ModelConfig
 from snnjax.registry import ACTIVATIONS
-from snnjax.theory.forecast import forecast
-from snnjax.theory.moment_map import Moments
-from snnjax.theory.network import Ends, layer_weights, predict
+from snnjax.theory.depth.forecast import forecast
+from snnjax.theory.depth.network import Ends, layer_weights, predict
+from snnjax.theory.moments.moment_map import Moments
 
 FEATURES, OUTPUTS, ROWS = 150, 10, 256
 RELU = {"activation": "relu", "init": "he_normal"}

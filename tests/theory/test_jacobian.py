@@ -11,15 +11,15 @@ import pytest
 from scipy.integrate import quad
 
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory import device
-from snnjax.theory.jacobian import (
+from snnjax.theory.moments import device
+from snnjax.theory.moments.jacobian import (
     jacobian,
     net_calculus,
     selu_jacobian,
     spectral_norm,
     spectral_radius,
 )
-from snnjax.theory.moment_map import Moments, moments, selu, selu_map
+from snnjax.theory.moments.moment_map import Moments, moments, selu, selu_map
 
 MEANS = (-30.0, -3.0, -0.5, -1e-3, 0.0, 1e-3, 0.5, 3.0, 30.0)
 VARIANCES = (1e-8, 1e-4, 0.3, 0.99, 1.01, 5.0, 100.0, 1e4)

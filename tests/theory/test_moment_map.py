@@ -8,8 +8,8 @@ import pytest
 from scipy.special import erfc, ndtr
 
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory.moment_map import Moments, iterate, moments, net_input, selu, selu_map
-from snnjax.theory.moment_map import selu_moments as closed
+from snnjax.theory.moments.moment_map import Moments, iterate, moments, net_input, selu, selu_map
+from snnjax.theory.moments.moment_map import selu_moments as closed
 
 
 def as_printed(m: float, v: float) -> Moments:

@@ -17,11 +17,16 @@ from snnjax.nn.numbers import arguments, constants
 from snnjax.nn.randomness import Randomness
 from snnjax.nn.units import negative_slope as slope
 from snnjax.registry import ACTIVATIONS, DROPOUTS, INITIALIZERS, resolve
-from snnjax.theory.activations import TWINS, activation_moments, negative_slope, numpy_activation
-from snnjax.theory.dropout import ALPHA_KINDS, dropped, noise_share
-from snnjax.theory.moment_map import Moments, moments
-from snnjax.theory.network import Ends, layer_weights, predict
-from snnjax.theory.weights import depends_on_width, initial_weights
+from snnjax.theory.depth.network import Ends, layer_weights, predict
+from snnjax.theory.moments.activations import (
+    TWINS,
+    activation_moments,
+    negative_slope,
+    numpy_activation,
+)
+from snnjax.theory.moments.dropout import ALPHA_KINDS, dropped, noise_share
+from snnjax.theory.moments.moment_map import Moments, moments
+from snnjax.theory.moments.weights import depends_on_width, initial_weights
 
 POINTS = np.concatenate([np.linspace(-8, 8, 161), [-60.0, -1e-9, 1e-9, 60.0]])
 NUMBERS = {

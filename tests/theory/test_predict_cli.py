@@ -9,9 +9,9 @@ import pytest
 
 from snnjax.config.errors import ConfigError
 from snnjax.theory import pictures
-from snnjax.theory.activations import numpy_activation
 from snnjax.theory.commands import figures, predict
 from snnjax.theory.commands.predict import likeness
+from snnjax.theory.moments.activations import numpy_activation
 
 
 def run(command: ModuleType, *words: str) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from snnjax.theory.__main__ import main
-from snnjax.theory.moment_map import selu_map
+from snnjax.theory.moments.moment_map import selu_map
 
 
 def told(capsys, *words):

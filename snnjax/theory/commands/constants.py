@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from snnjax.theory.command_line import number, positive, rate
 
 if TYPE_CHECKING:
-    from snnjax.theory.constants import Solution
-    from snnjax.theory.moment_map import Moments
+    from snnjax.theory.fixed_points.constants import Solution
+    from snnjax.theory.moments.moment_map import Moments
 
 SUMMARY = "the alpha and lambda (of other families scale and shift) that keep a mean and variance"
 _DIGITS = 17
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the constants under each definition; return 1 if there are none at all."""
-    from snnjax.theory.definitions import DEFINITIONS
-    from snnjax.theory.pieces import FAMILIES
+    from snnjax.theory.fixed_points.definitions import DEFINITIONS
+    from snnjax.theory.fixed_points.pieces import FAMILIES
 
     families = _chosen("--family", given.family, FAMILIES)
     definitions = _chosen("--definition", given.definition, DEFINITIONS)
@@ -45,9 +45,9 @@ def run(given: argparse.Namespace) -> int:
 def _show(given: argparse.Namespace, definition: str, family: str) -> int:
     """Print all solutions, or why there is none; return their number."""
     from snnjax.config.errors import ConfigError
-    from snnjax.theory.constants import solve
-    from snnjax.theory.definitions import DEFINITIONS
-    from snnjax.theory.moment_map import Moments
+    from snnjax.theory.fixed_points.constants import solve
+    from snnjax.theory.fixed_points.definitions import DEFINITIONS
+    from snnjax.theory.moments.moment_map import Moments
 
     wanted = Moments(given.mean, given.variance)
     try:
@@ -69,7 +69,7 @@ def _show_solution(
     rates = f"rate {solution.rate:.6g}, norm {solution.norm:.6g}"
     print(f"    {solution.stability}: {rates}")
     if given.rate is not None and family in ("selu", "elu"):
-        from snnjax.theory.dropout import alpha_affine
+        from snnjax.theory.moments.dropout import alpha_affine
 
         alpha, scale = map(float, solution.constants.values())
         a, b = alpha_affine(given.rate, wanted, -alpha * scale)

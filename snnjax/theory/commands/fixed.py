@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from snnjax.theory.command_line import add_selu, number, positive, table
 
 if TYPE_CHECKING:
-    from snnjax.theory.box import Box
-    from snnjax.theory.fixed_points import Basin, FixedPoint
+    from snnjax.theory.fixed_points.box import Box
+    from snnjax.theory.fixed_points.points import Basin, FixedPoint
 
 SUMMARY = "all fixed points of SELU's moment map for omega and tau, or for a box of them"
 _ENDS = ("LOW", "HIGH")
@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _at_point(given: argparse.Namespace) -> int:
-    from snnjax.theory.fixed_points import basin, fixed_points, growth_of_nothing
+    from snnjax.theory.fixed_points.points import basin, fixed_points, growth_of_nothing
 
     omega, tau, constants = given.omega, given.tau, (given.alpha, given.scale)
     found = fixed_points(omega, tau, *constants)
@@ -82,7 +82,7 @@ def _over_box(given: argparse.Namespace) -> int:
 
 def _prove(given: argparse.Namespace, cell: "Box", expected: "Sequence[FixedPoint] | None") -> int:
     """Print what is proved; return 1 if it is not what was found otherwise, or nothing."""
-    from snnjax.theory.paving import UndecidedError, enclose
+    from snnjax.theory.fixed_points.paving import UndecidedError, enclose
 
     began, region = time.process_time(), _region(given, cell)
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from snnjax.theory.command_line import add_selu, number, positive, table
 
 if TYPE_CHECKING:
-    from snnjax.theory.moment_map import Array
+    from snnjax.theory.moments.moment_map import Array
 
 SUMMARY = "mean and variance after one layer, the Jacobian and its norm"
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the moments, the Jacobian by mu and nu, its spectral norm and radius."""
     from snnjax.config.errors import ConfigError
-    from snnjax.theory.jacobian import spectral_norm, spectral_radius
+    from snnjax.theory.moments.jacobian import spectral_norm, spectral_radius
 
     try:
         mean, variance, matrix, error = _layer(given)
@@ -50,9 +50,9 @@ def _layer(given: argparse.Namespace) -> tuple[float, float, "Array", float | No
     """Return mean, variance, Jacobian, and the error of quadrature if it was used."""
     from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
     from snnjax.config.schema import ModelConfig
-    from snnjax.theory.activations import TWINS, numpy_activation
-    from snnjax.theory.jacobian import jacobian, net_calculus, selu_jacobian
-    from snnjax.theory.moment_map import Moments, moments
+    from snnjax.theory.moments.activations import TWINS, numpy_activation
+    from snnjax.theory.moments.jacobian import jacobian, net_calculus, selu_jacobian
+    from snnjax.theory.moments.moment_map import Moments, moments
 
     name, net = given.activation, Moments(given.mu * given.omega, given.nu * given.tau)
     if name == "selu":

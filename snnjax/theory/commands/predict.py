@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from snnjax.config.schema import Config
     from snnjax.data.dataset import Dataset
-    from snnjax.theory.forecast import Layer
+    from snnjax.theory.depth.forecast import Layer
 
 SUMMARY = "moments, gradients and singular values of a network, layer by layer"
 _HEAD = (
@@ -43,9 +43,9 @@ def run(given: argparse.Namespace) -> int:
     from snnjax.config.preflight import the_only
     from snnjax.data.load import load
     from snnjax.guard import inputs_of
-    from snnjax.theory.forecast import forecast
-    from snnjax.theory.moment_map import Moments
-    from snnjax.theory.network import STANDARD, Ends
+    from snnjax.theory.depth.forecast import forecast
+    from snnjax.theory.depth.network import STANDARD, Ends
+    from snnjax.theory.moments.moment_map import Moments
 
     if given.out is not None:
         _check_picture(given.out)
@@ -139,7 +139,7 @@ def _title(config: "Config") -> str:
 
 
 def _of_sigmoids() -> str:
-    from snnjax.theory.chain_rule import LEAST_WEIGHT, STEEPEST, widest
+    from snnjax.theory.depth.chain_rule import LEAST_WEIGHT, STEEPEST, widest
 
     weight, width = widest()
     return (

@@ -13,7 +13,7 @@ from scipy.special import expit, ndtr
 
 from snnjax.config.schema import ModelConfig
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory.moment_map import (
+from snnjax.theory.moments.moment_map import (
     Array,
     Function,
     Moments,

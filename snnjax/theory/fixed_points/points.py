@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory.jacobian import (
+from snnjax.theory.moments.jacobian import (
     chain,
     net_calculus,
     selu_jacobian,
     spectral_norm,
     spectral_radius,
 )
-from snnjax.theory.moment_map import Array
+from snnjax.theory.moments.moment_map import Array
 
 LOW, HIGH = 1e-3, 1e3
 """Variances between which fixed points are looked for."""

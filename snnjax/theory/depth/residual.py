@@ -12,10 +12,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from snnjax.config.schema import ModelConfig
-from snnjax.theory.activations import numpy_activation
-from snnjax.theory.backward import Backward, Fans, jacobian, through_weights
-from snnjax.theory.dropout import ALPHA_KINDS, alpha_affine
-from snnjax.theory.layer import (
+from snnjax.theory.depth.backward import Backward, Fans, jacobian, through_weights
+from snnjax.theory.depth.layer import (
     Affine,
     Passage,
     affine,
@@ -24,10 +22,12 @@ from snnjax.theory.layer import (
     normalised,
     normalising_slope,
 )
-from snnjax.theory.moment_map import Array, Moments
-from snnjax.theory.nodes import Law, normal_law, panels
-from snnjax.theory.slopes import kept_slope, numpy_slope
-from snnjax.theory.weights import Weights
+from snnjax.theory.depth.slopes import kept_slope, numpy_slope
+from snnjax.theory.moments.activations import numpy_activation
+from snnjax.theory.moments.dropout import ALPHA_KINDS, alpha_affine
+from snnjax.theory.moments.moment_map import Array, Moments
+from snnjax.theory.moments.nodes import Law, normal_law, panels
+from snnjax.theory.moments.weights import Weights
 
 _REACH = 8.0  # deviations of F(x)
 _PANEL = 1.5  # its width in deviations of F(x)

@@ -9,11 +9,11 @@ solves a quadratic equation. All others are shifted: scale f(z) + shift.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from snnjax.theory.definitions import Definition, jacobian_of, net_of
-from snnjax.theory.fixed_points import stability
-from snnjax.theory.jacobian import quadrature_calculus, spectral_norm, spectral_radius
-from snnjax.theory.moment_map import Moments
-from snnjax.theory.pieces import FAMILIES, Branches, Family, Shifted, moments_of
+from snnjax.theory.fixed_points.definitions import Definition, jacobian_of, net_of
+from snnjax.theory.fixed_points.pieces import FAMILIES, Branches, Family, Shifted, moments_of
+from snnjax.theory.fixed_points.points import stability
+from snnjax.theory.moments.jacobian import quadrature_calculus, spectral_norm, spectral_radius
+from snnjax.theory.moments.moment_map import Moments
 
 Number = Any
 """An `mpmath.mpf`."""

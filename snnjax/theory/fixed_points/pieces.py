@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from snnjax.theory.activations import TWINS
-from snnjax.theory.moment_map import Function, selu
+from snnjax.theory.moments.activations import TWINS
+from snnjax.theory.moments.moment_map import Function, selu
 
 Number = Any
 """An `mpmath.mpf`."""

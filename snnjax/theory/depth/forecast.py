@@ -9,11 +9,10 @@ import numpy as np
 
 from snnjax.config.schema import ModelConfig
 from snnjax.registry import MODELS
-from snnjax.theory.backward import Backward, Fans, backwards, of_output, through_weights
-from snnjax.theory.dropout import ALPHA_KINDS, dropped
-from snnjax.theory.finite_width import Finite, finite_widths
-from snnjax.theory.highway import Gated, gated_layer, highway_backwards
-from snnjax.theory.images import (
+from snnjax.theory.depth.backward import Backward, Fans, backwards, of_output, through_weights
+from snnjax.theory.depth.finite_width import Finite, finite_widths
+from snnjax.theory.depth.highway import Gated, gated_layer, highway_backwards
+from snnjax.theory.depth.images import (
     Convolved,
     Images,
     Pooled,
@@ -21,11 +20,20 @@ from snnjax.theory.images import (
     even_images,
     pooling,
 )
-from snnjax.theory.layer import Passage, affine, hidden_layer, is_adapted
-from snnjax.theory.moment_map import Moments
-from snnjax.theory.network import LARGEST, OVERFLOWN, STANDARD, Ends, chain, is_perceptron, predict
-from snnjax.theory.residual import block, block_backwards, first_units
-from snnjax.theory.weights import Weights, initial_weights
+from snnjax.theory.depth.layer import Passage, affine, hidden_layer, is_adapted
+from snnjax.theory.depth.network import (
+    LARGEST,
+    OVERFLOWN,
+    STANDARD,
+    Ends,
+    chain,
+    is_perceptron,
+    predict,
+)
+from snnjax.theory.depth.residual import block, block_backwards, first_units
+from snnjax.theory.moments.dropout import ALPHA_KINDS, dropped
+from snnjax.theory.moments.moment_map import Moments
+from snnjax.theory.moments.weights import Weights, initial_weights
 from snnjax.widths import IMAGES, KERNEL_SIZE, block_widths, hidden_widths
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from snnjax.theory.moment_map import Array, Moments
+from snnjax.theory.moments.moment_map import Array, Moments
 
 _END = 9.0  # deviations
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(10)

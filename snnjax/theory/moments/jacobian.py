@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import erfc, erfcx, ndtr
 
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory.calculus import Backend, Calculus, selu_calculus
-from snnjax.theory.moment_map import NODES, Array, Function, Moments, nodes
+from snnjax.theory.moments.calculus import Backend, Calculus, selu_calculus
+from snnjax.theory.moments.moment_map import NODES, Array, Function, Moments, nodes
 
 _NUMPY = Backend(np, ndtr, erfc, erfcx)
 # Beyond, squares overflow.

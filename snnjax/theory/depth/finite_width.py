@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from snnjax.config.schema import ModelConfig
-from snnjax.theory.activations import numpy_activation
-from snnjax.theory.dropout import ALPHA_KINDS, alpha_affine
-from snnjax.theory.layer import is_after
-from snnjax.theory.moment_map import Array, Moments, net_input
-from snnjax.theory.nodes import normal_law
-from snnjax.theory.weights import Weights
+from snnjax.theory.depth.layer import is_after
+from snnjax.theory.moments.activations import numpy_activation
+from snnjax.theory.moments.dropout import ALPHA_KINDS, alpha_affine
+from snnjax.theory.moments.moment_map import Array, Moments, net_input
+from snnjax.theory.moments.nodes import normal_law
+from snnjax.theory.moments.weights import Weights
 
 _STEP = 0.03  # relative, of the variance of net inputs, for derivatives
 # Of the distributions that weights are drawn from: fourth moment over squared variance, less 3.

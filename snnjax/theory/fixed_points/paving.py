@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory.balls import Constants, constants
-from snnjax.theory.box import (
+from snnjax.theory.fixed_points.balls import Constants, constants
+from snnjax.theory.fixed_points.box import (
     FINEST,
     Box,
     halves,
@@ -24,7 +24,7 @@ from snnjax.theory.box import (
     wider,
     widths,
 )
-from snnjax.theory.krawczyk import Proved, judge, tightened
+from snnjax.theory.fixed_points.krawczyk import Proved, judge, tightened
 
 _BITS = 80
 # Of a cell that can be cut, and of all together; and how many cells.

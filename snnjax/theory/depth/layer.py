@@ -9,11 +9,11 @@ import math
 from typing import NamedTuple
 
 from snnjax.config.schema import ModelConfig
-from snnjax.theory.activations import activation_moments
-from snnjax.theory.dropout import dropped
-from snnjax.theory.moment_map import Moments, net_input
-from snnjax.theory.slopes import slope_law
-from snnjax.theory.weights import Weights
+from snnjax.theory.depth.slopes import slope_law
+from snnjax.theory.moments.activations import activation_moments
+from snnjax.theory.moments.dropout import dropped
+from snnjax.theory.moments.moment_map import Moments, net_input
+from snnjax.theory.moments.weights import Weights
 
 
 class Affine(NamedTuple):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.special import erfc, erfcx, ndtr
 
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory.calculus import Backend, Calculus, selu_calculus
+from snnjax.theory.moments.calculus import Backend, Calculus, selu_calculus
 
 _JAX = Backend(jnp, ndtr, erfc, erfcx)
 Number = jax.Array | float

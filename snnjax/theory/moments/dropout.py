@@ -2,7 +2,7 @@
 
 from snnjax.config.schema import ModelConfig
 from snnjax.constants import ALPHA_01, LAMBDA_01
-from snnjax.theory.moment_map import Moments
+from snnjax.theory.moments.moment_map import Moments
 
 ALPHA_KINDS = ("alpha", "feature_alpha")
 

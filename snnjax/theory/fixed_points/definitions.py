@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snnjax.theory.calculus import Calculus
-from snnjax.theory.moment_map import Array, Moments
+from snnjax.theory.moments.calculus import Calculus
+from snnjax.theory.moments.moment_map import Array, Moments
 
 
 class Definition(NamedTuple):

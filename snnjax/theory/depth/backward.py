@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from snnjax.config.schema import ModelConfig
-from snnjax.theory.layer import Passage
-from snnjax.theory.moment_map import Moments
-from snnjax.theory.nodes import Law
-from snnjax.theory.singular_values import mean_singular_value
-from snnjax.theory.slopes import slope_law
+from snnjax.theory.depth.layer import Passage
+from snnjax.theory.depth.singular_values import mean_singular_value
+from snnjax.theory.depth.slopes import slope_law
+from snnjax.theory.moments.moment_map import Moments
+from snnjax.theory.moments.nodes import Law
 
 _ORTHOGONAL = ("orthogonal", "lsuv")
 

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from snnjax.config.schema import ModelConfig
-from snnjax.theory.activations import negative_slope
+from snnjax.theory.moments.activations import negative_slope
 
 _FANS = {"lecun": "fan_in", "glorot": "fan_avg", "he": "fan_in"}
 # What is left of the variance of N(0, 1) between -2 and 2.

@@ -10,11 +10,11 @@ import numpy as np
 from scipy.special import expit
 
 from snnjax.config.schema import ModelConfig
-from snnjax.theory.backward import Backward
-from snnjax.theory.layer import Passage, hidden_layer
-from snnjax.theory.moment_map import Array, Moments
-from snnjax.theory.nodes import normal_law
-from snnjax.theory.weights import Weights
+from snnjax.theory.depth.backward import Backward
+from snnjax.theory.depth.layer import Passage, hidden_layer
+from snnjax.theory.moments.moment_map import Array, Moments
+from snnjax.theory.moments.nodes import normal_law
+from snnjax.theory.moments.weights import Weights
 
 _SHARED_NODES = 24
 

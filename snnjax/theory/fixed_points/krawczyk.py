@@ -13,8 +13,18 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from snnjax.theory.balls import Ball, Constants, moments, slopes
-from snnjax.theory.box import WHOLE, Box, ball, common, ends, inflated, is_inside, middle, widths
+from snnjax.theory.fixed_points.balls import Ball, Constants, moments, slopes
+from snnjax.theory.fixed_points.box import (
+    WHOLE,
+    Box,
+    ball,
+    common,
+    ends,
+    inflated,
+    is_inside,
+    middle,
+    widths,
+)
 
 _ROUNDS = 6
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from snnjax.theory.balls import Ball
+from snnjax.theory.fixed_points.balls import Ball
 
 Ends = tuple[float, float]
 Box = tuple[Ends, Ends]

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from snnjax.config.schema import ModelConfig
 from snnjax.registry import MODELS
-from snnjax.theory.dropout import dropped
-from snnjax.theory.layer import Passage, hidden_layer, is_adapted
-from snnjax.theory.moment_map import Moments
-from snnjax.theory.weights import Weights, initial_weights
+from snnjax.theory.depth.layer import Passage, hidden_layer, is_adapted
+from snnjax.theory.moments.dropout import dropped
+from snnjax.theory.moments.moment_map import Moments
+from snnjax.theory.moments.weights import Weights, initial_weights
 from snnjax.widths import hidden_widths
 
 STANDARD = Moments(0.0, 1.0)

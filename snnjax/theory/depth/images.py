@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from snnjax.config.schema import ModelConfig
-from snnjax.theory.activations import numpy_activation
-from snnjax.theory.dropout import ALPHA_KINDS, alpha_affine
-from snnjax.theory.moment_map import Array, Moments
-from snnjax.theory.nodes import Law, normal_law
-from snnjax.theory.slopes import numpy_slope
-from snnjax.theory.weights import Weights
+from snnjax.theory.depth.slopes import numpy_slope
+from snnjax.theory.moments.activations import numpy_activation
+from snnjax.theory.moments.dropout import ALPHA_KINDS, alpha_affine
+from snnjax.theory.moments.moment_map import Array, Moments
+from snnjax.theory.moments.nodes import Law, normal_law
+from snnjax.theory.moments.weights import Weights
 from snnjax.widths import KERNEL_SIZE, Padding
 
 _SHARED_NODES = 20

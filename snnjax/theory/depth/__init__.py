@@ -1,0 +1,1 @@
+"""What mean, variance and gradients become layer by layer in whole networks."""

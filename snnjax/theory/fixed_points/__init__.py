@@ -1,0 +1,1 @@
+"""What layers settle at: fixed points, proofs that there are no others, constants to get them."""

@@ -1,0 +1,1 @@
+"""Mean and variance through one layer: the moment map, its derivatives, its pieces."""
