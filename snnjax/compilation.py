@@ -45,7 +45,11 @@ _CPU_OPTIONS: dict[str, str | bool] = {
     "xla_backend_optimization_level": "1",
 }
 
+# A program of a small network takes 10 MB, with what JAX keeps of it; a long sweep has thousands.
+_MOST_KNOWN = 96
+
 _known: dict[Hashable, "Future[Compiling]"] = {}
+_begun: list[str] = []  # by name, in this process
 _compiled: list[str] = []  # by name, in this process
 _disk: list[Executables] = []  # one, once `keep_compiled` was called
 
@@ -88,6 +92,8 @@ def begin_compiling(
         known = _known.get(identity)
         promise = known or _known.setdefault(identity, Future())
     if known is None:
+        _begun.append(function.__name__)
+        _forget_oldest()
         try:
             promise.set_result(_begin(function, statics, arguments, donate))
             promise.result().executable.add_done_callback(lambda f: _forget_failed(identity, f))
@@ -116,7 +122,7 @@ def compiled(
 
 def program_count() -> int:
     """Count the programs made ready so far in this process, compiled or found on disk."""
-    return len(_known)
+    return len(_begun)
 
 
 def compilation_count() -> int:
@@ -206,6 +212,19 @@ jax.monitoring.register_event_listener(_count_hit)
 def _forget_failed(identity: Hashable, executable: "Future[Executable]") -> None:
     if executable.exception() is not None:
         _forget(identity)
+
+
+def _forget_oldest() -> None:
+    """Keep the later half of the programs where there are too many; who uses one has it anyway.
+
+    JAX keeps them all, too, until it is told to forget everything.
+    """
+    with _lock:
+        if len(_known) <= _MOST_KNOWN:
+            return
+        for identity in list(_known)[: -_MOST_KNOWN // 2]:
+            del _known[identity]
+    jax.clear_caches()
 
 
 def _forget(identity: Hashable) -> None:

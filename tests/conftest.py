@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -41,6 +42,24 @@ def own_cache(tmp_path_factory, monkeypatch):
         base = Path(tmp_path_factory.getbasetemp())
         shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
         monkeypatch.setenv("SNNJAX_CACHE", str(shared / "cache"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    """Let go of a module's programs at its end: those of all tests together take many gigabytes."""
+    yield
+    compilation._known.clear()
+    jax.clear_caches()
+
+
+def slow_but(cases: Sequence[Any], *quick: int) -> list[Any]:
+    """Mark the cases of a test as slow but for those at the places `quick`."""
+
+    def marked(case: Any) -> Any:
+        values = case if type(case) is tuple else (case,)
+        return pytest.param(*values, marks=pytest.mark.slow)
+
+    return [case if place in quick else marked(case) for place, case in enumerate(cases)]
 
 
 def make_dataset(

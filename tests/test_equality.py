@@ -25,6 +25,7 @@ def equality(monkeypatch):
 
 
 @pytest.mark.parametrize("name", PERCEPTRONS + OTHERS)
+@pytest.mark.slow
 def test_outputs_loss_gradients_and_moments_equal_pytorch(equality, name):
     """As close to PyTorch's float64 as its own float32 is.
 

@@ -60,6 +60,22 @@ def test_a_kept_program_gives_the_same_bits_without_tracing(folder):
     assert count == count_again == 5
 
 
+def test_a_long_sweep_keeps_no_more_than_its_last_programs(monkeypatch):
+    """What is still in use goes on working, and what is asked for again is made again."""
+    monkeypatch.setattr(compilation, "_MOST_KNOWN", 4)
+    monkeypatch.setattr(compilation, "_disk", [])
+    arguments = jnp.ones(2), np.int32(4)
+    began = compilation.program_count()
+    programs = [compilation.compiled(scaled_powers, (float(n),), arguments)[0] for n in range(12)]
+    assert compilation.program_count() - began == len(TRACED) == 12
+    assert len(compilation._known) <= 5
+    assert [float(program(*arguments)[0]["power"][0]) for program in programs] == [*range(12)]
+    compilation.compiled(scaled_powers, (11.0,), arguments)
+    assert len(TRACED) == 12
+    compilation.compiled(scaled_powers, (0.0,), arguments)
+    assert len(TRACED) == 13
+
+
 def test_other_statics_shapes_and_settings_are_other_programs(folder, monkeypatch):
     call()
     call(factor=3.0)

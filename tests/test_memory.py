@@ -206,6 +206,7 @@ def test_one_member_is_tried_whatever_it_is_said_to_need(monkeypatch):
     assert train(Strategy(), slice(0, 1)).outcomes == alone()[0].outcomes
 
 
+@pytest.mark.slow
 def test_every_member_is_told_how_it_was_trained_itself(small_device, monkeypatch):
     """The first half fits, the second must be halved; what was tried in vain took its time."""
     tried, told, nap = small_device("start"), [], 0.2

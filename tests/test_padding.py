@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from conftest import make_dataset
+from conftest import make_dataset, slow_but
 
 from snnjax import population
 from snnjax.arrays import lay_out
@@ -60,11 +60,14 @@ def unpadded(state, model, data, number):
 
 @pytest.mark.parametrize(
     ("model", "optimizer", "lanes"),
-    [
-        (ModelConfig(depth=2, width=24, dropout=0.1, input_dropout=0.2), MOMENTUM, 1),
-        (ModelConfig(depth=2, width=24, form="conic", dropout=0.1), NADAM, 3),
-        (ModelConfig(depth=1, width=24, activation="relu", init="he_normal", dropout=0), NADAM, 1),
-    ],
+    slow_but(
+        [
+            (ModelConfig(depth=2, width=24, dropout=0.1, input_dropout=0.2), MOMENTUM, 1),
+            (ModelConfig(depth=2, width=24, form="conic", dropout=0.1), NADAM, 3),
+            (ModelConfig(depth=1, width=24, activation="relu", dropout=0), NADAM, 1),
+        ],
+        0,
+    ),
     ids=["rectangular", "conic in lockstep", "plain"],
 )
 def test_padding_changes_no_number(model, optimizer, lanes):
@@ -98,7 +101,7 @@ def test_padding_changes_no_number(model, optimizer, lanes):
                 assert one[split_name] == pytest.approx(other[split_name], rel=1e-4)
 
 
-@pytest.mark.parametrize("monitor", ["roc_auc", "macro_f1"])
+@pytest.mark.parametrize("monitor", slow_but(["roc_auc", "macro_f1"], 1))
 def test_early_stopping_does_not_see_the_padding(monitor):
     """With a smooth activation: SELU's slope jumps at 0, and over 25 epochs now and then a unit
     lies so close to it that rounding decides, after which 1e-7 becomes 1e-4."""
@@ -115,6 +118,7 @@ def test_early_stopping_does_not_see_the_padding(monitor):
     assert min(outcome.epochs for outcome in together.outcomes) < 25
 
 
+@pytest.mark.slow
 def test_folds_of_a_regression_set_are_an_axis():
     """Folds scale their targets differently and differ by a few rows."""
     folds = [

@@ -113,6 +113,7 @@ def test_what_is_left_is_trained_by_programs_of_the_same_size():
     assert {p.together().size for p in left} == {p.together().size for p in whole} == {4}
 
 
+@pytest.mark.slow
 def test_a_table_leaves_the_device_with_the_last_population_that_uses_it():
     configs = [
         replace(data(name), seed=n) for name in ("sklearn_digits", BASE.data.name) for n in (0, 1)

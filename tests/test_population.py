@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from conftest import make_dataset
+from conftest import make_dataset, slow_but
 
 from snnjax import population
 from snnjax.arrays import lay_out
@@ -34,7 +34,7 @@ def make_members(optimizer_of, count=5, dropout=0.1):
     return programs[0], members
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 5])
+@pytest.mark.parametrize("lanes", slow_but([1, 2, 5], 1))
 @pytest.mark.parametrize(
     "optimizer",
     [

@@ -34,6 +34,7 @@ from snnjax.step import Batch, Member, init_state, mean_loss
 SEEDS = 8
 
 
+@pytest.mark.slow
 def test_bf16_reaches_the_accuracy_of_float32_within_the_noise_of_seeds(tmp_path):
     """Eight seeds each; a paired t-test at 1e-3, and the means a standard deviation apart at most.
 

@@ -94,6 +94,7 @@ def on_four_devices(*argv, cwd):
     ("lanes", "move"),
     [(2, ["smaller", 1]), pytest.param(1, ["regroup", 1], marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_on_four_devices_members_end_as_alone(lanes, move, tmp_path):
     """Those that stop make room there too; the script compares the numbers."""
     told = json.loads(on_four_devices(str(TESTS / "on_four_devices.py"), str(lanes), cwd=tmp_path))

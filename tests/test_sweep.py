@@ -125,6 +125,7 @@ def test_a_disk_that_fills_up_ends_one_member(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("is_broken", [False, True], ids=["done", "failed"])
+@pytest.mark.slow
 def test_tables_are_on_the_device_only_while_they_are_used(tmp_path, monkeypatch, is_broken):
     """Even where an error is kept that was raised where the table was in hand."""
     tables, train = [], experiment.run_population

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,10 +188,8 @@ def test_tracebacks_for_those_who_ask(
         call("model.width=12")
 
 
-def test_help_is_quick_and_names_every_choice(tmp_path: Path) -> None:
-    start = time.perf_counter()
+def test_help_names_every_choice(tmp_path: Path) -> None:
     done = python("-m", "snnjax.train", "--help", cwd=tmp_path)
-    assert time.perf_counter() - start < 5
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) < 45
     assert max(map(len, done.stdout.splitlines())) <= 100
@@ -213,10 +210,8 @@ def test_cfg_shows_every_key_from_any_directory(tmp_path: Path) -> None:
 def test_a_mistake_is_told_before_jax_is_imported(
     tmp_path: Path, run_code: Callable[..., Any], mistake: str
 ) -> None:
-    start = time.perf_counter()
     code = "import sys; from snnjax.app import main; sys.exit(main())"
     done, imported = run_code(code, mistake, cwd=tmp_path)
-    assert time.perf_counter() - start < 3  # 0.4 s on an idle machine
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"snnjax: error: {mistake}: ")
     assert len(done.stderr.splitlines()) == 1
@@ -273,6 +268,7 @@ def test_a_run_of_other_source_code_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes() == before[path]
 
 
+@pytest.mark.slow
 def test_a_console_that_goes_away_does_not_end_a_sweep(tmp_path: Path) -> None:
     settings = (
         "data.name=sklearn_wine training=debug model.width=4 model.depth=1 hydra.sweep.dir=out"

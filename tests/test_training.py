@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import make_dataset
+from conftest import make_dataset, slow_but
 from scipy import stats
 from sklearn import metrics as sklearn
 
@@ -94,7 +94,7 @@ def test_every_epoch_has_another_order_and_padding_stays_behind(sizes):
     np.testing.assert_array_equal(orders[0][:200], shuffled(member, 0, 200, (200,)))
 
 
-@pytest.mark.parametrize("counts", [(200, 1, 47), (150, 53, 97), (10, 289, 1)])
+@pytest.mark.parametrize("counts", slow_but([[200, 1, 47], [150, 53, 97], [10, 289, 1]], 1))
 def test_evaluation_is_exact_over_the_whole_split(counts, monkeypatch):
     """Against scikit-learn on the network's own outputs, with batches that do not divide."""
     monkeypatch.setattr(evaluation, "_EVAL_ROWS", 16)
@@ -135,6 +135,7 @@ def test_regression_metrics_are_in_the_targets_own_unit():
     assert ours["loss"] == pytest.approx(mse / 2.5**2, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_bytes_are_scaled_after_they_are_gathered():
     """Images as bytes with shift and scale, and as scaled floats: the same bits."""
     random = np.random.default_rng(0)
@@ -150,7 +151,9 @@ def test_bytes_are_scaled_after_they_are_gathered():
     assert outcome == expected
 
 
-@pytest.mark.parametrize("monitor", sorted({*BY_TASK["classification"], *BY_TASK["regression"]}))
+@pytest.mark.parametrize(
+    "monitor", slow_but(sorted({*BY_TASK["classification"], *BY_TASK["regression"]}), 0, 3)
+)
 def test_early_stopping_follows_its_definition(monitor):
     """Recomputed from the recorded curve: first best epoch, then `patience` epochs without gain."""
     task = "classification" if monitor in BY_TASK["classification"] else "regression"
@@ -254,6 +257,7 @@ def test_buckets_add_at_most_an_eighth_and_hold_neighbours(rows):
     assert bucket(0) == 0
 
 
+@pytest.mark.slow
 def test_padding_changes_no_number(monkeypatch):
     """193 training rows are padded to 208: the same weights, metrics to rounding."""
     data = make_dataset(counts=(193, 41, 47))
@@ -267,6 +271,7 @@ def test_padding_changes_no_number(monkeypatch):
         assert ours.metrics["validation"] == pytest.approx(theirs.metrics["validation"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_an_extreme_unit_of_the_target_does_not_disturb_early_stopping():
     data = make_dataset(task="regression")
     for scale in (1e-25, 1e25):

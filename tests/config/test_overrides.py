@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,7 +154,7 @@ def test_groups_of_ones_own_folder_are_known(tmp_path: Path, option: str) -> Non
         check_overrides(["model=mine"])
 
 
-def test_check_is_quick_and_imports_neither_hydra_nor_numpy(run_code: Callable[..., Any]) -> None:
+def test_check_imports_neither_hydra_nor_numpy(run_code: Callable[..., Any]) -> None:
     code = (
         "from snnjax.config.overrides import check_overrides\n"
         "check_overrides(['seed=1', 'model=snn', 'experiment=cifar'])"
@@ -163,6 +162,3 @@ def test_check_is_quick_and_imports_neither_hydra_nor_numpy(run_code: Callable[.
     done, imported = run_code(code)
     assert done.returncode == 0
     assert not imported & {"hydra", "omegaconf", "yaml", "numpy", "jax"}
-    start = time.perf_counter()
-    check_overrides(["seed=1", "model=snn", "experiment=cifar"])
-    assert time.perf_counter() - start < 0.05

@@ -55,6 +55,7 @@ def test_noise_has_the_variance_it_is_said_to_have(step: int) -> None:
     assert np.abs(together).max() < stats.norm.ppf(1 - 1e-5) / 100
 
 
+@pytest.mark.slow
 def test_noise_depends_on_seed_and_step_only() -> None:
     """Seen through training steps of a rate so that the noise is all that moves the weights."""
     config = Config(

@@ -181,6 +181,7 @@ def test_a_constant_rate_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("stretch", [1.0, 2.0, 3.0])
+@pytest.mark.slow
 def test_restarts_come_to_the_step_in_long_trainings(stretch: float) -> None:
     config = CosineConfig(unit="steps", time=997.0, stretch=stretch)
     if stretch == 1:

@@ -56,7 +56,7 @@ def monitored(lines: list[Any], monitor: str) -> list[float]:
     ("monitor", "smoothing", "gain", "patience"),
     [
         ("loss", 10, 0.0, 8),
-        ("accuracy", 10, 0.02, 5),
+        pytest.param("accuracy", 10, 0.02, 5, marks=pytest.mark.slow),
         ("loss", 1, 0.03, 6),
         pytest.param("accuracy", 10, 0.0, 8, marks=pytest.mark.slow),
         pytest.param("accuracy", 1, 0.0, 6, marks=pytest.mark.slow),

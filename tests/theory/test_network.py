@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import slow_but
 
 from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
@@ -177,7 +178,9 @@ def measured(model: ModelConfig, start: Moments) -> np.ndarray:
     return np.stack([one(jnp.uint32(seed)) for seed in range(SEEDS)])
 
 
-@pytest.mark.parametrize(("name", "start"), STARTS + [(name, Moments(1.5, 0.5)) for name in RAW])
+@pytest.mark.parametrize(
+    ("name", "start"), slow_but(STARTS + [(name, Moments(1.5, 0.5)) for name in RAW], 0)
+)
 def test_prediction_equals_networks_drawn_at_random(name, start):
     """Within five standard errors and 2 % of the deviation: width 300 is not infinite."""
     model = replace(ModelConfig(depth=3, width=WIDTH), **NETWORKS[name])
