@@ -127,7 +127,7 @@ _told: set[str] = set()
 def is_unusual(model: ModelConfig) -> bool:
     """Tell at no cost whether a network has to be looked at: hardly any of the usual ones has."""
     if model.activation != "selu":
-        return model.dropout_kind in _ALPHA and model.dropout > 0
+        return model.dropout_kind in _ALPHA and max(model.dropout, model.conv_dropout) > 0
     if any(getattr(model, key) != getattr(_USUAL, key) for key in _OF_SELU):
         return True
     highest = max(model.dropout, model.input_dropout, model.conv_dropout)

@@ -105,6 +105,16 @@ def test_broken_combinations_are_named_with_what_becomes_of_them(said: str, dept
     assert float(after[0][0]) == pytest.approx(expected.mean, rel=6e-3, abs=2e-4)
 
 
+def test_alpha_dropout_after_the_pooling_of_other_units_is_named() -> None:
+    model = ModelConfig(
+        name="cnn_relu", depth=1, activation="relu", init="he_normal", dropout=0, conv_dropout=0.2
+    )
+    assert guard.is_unusual(model)
+    line = warning(model, LETTER)
+    assert "relu with alpha dropout of 0.2, which is made for selu: what is dropped becomes" in line
+    assert not guard.is_unusual(replace(model, dropout_kind="ordinary"))
+
+
 @pytest.mark.parametrize("said", BROKEN)
 def test_the_remedy_mends(said: str) -> None:
     model = replace(SNN, **BROKEN[said])

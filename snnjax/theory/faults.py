@@ -161,10 +161,10 @@ def _in_dropout(model: ModelConfig, aim: Moments | None) -> list[Fault]:
 
 def _foreign_dropout(model: ModelConfig) -> list[Fault]:
     """Judge alpha dropout after another activation; one that is not ours may be made for it."""
-    is_alpha = model.dropout_kind in ALPHA_KINDS and model.dropout > 0
-    if not is_alpha or model.activation not in TWINS:
+    rate = max(model.dropout, model.conv_dropout)
+    if model.dropout_kind not in ALPHA_KINDS or not rate or model.activation not in TWINS:
         return []
-    what = f"alpha dropout of {model.dropout:g}, which is made for selu"
+    what = f"alpha dropout of {rate:g}, which is made for selu"
     return [Fault(what, "model.dropout_kind=ordinary")]
 
 

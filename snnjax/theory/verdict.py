@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from snnjax.config.schema import ModelConfig
+from snnjax.constants import ALPHA_PRIME
 from snnjax.theory.depth.network import STANDARD, Ends, is_perceptron, layer_weights, predict
 from snnjax.theory.faults import Fault, faults, is_near, noise, settled, show, show_mean
 from snnjax.theory.moments.moment_map import Moments
@@ -60,6 +61,8 @@ def _effect(
     text = _after(len(layers), layers[-1])
     if model.activation != "selu":
         alone = predict(model, weights, start, training=False) or layers
+        if alone == layers:  # they are dropped elsewhere, after convolutions
+            return f"what is dropped becomes about {ALPHA_PRIME:.3g}, of images after pooling"
         return f"{text}, but {show(alone[-1])} without dropout"
     aim = aim or STANDARD
     worst = _farthest(layers, aim)
