@@ -413,7 +413,8 @@ def initial() -> list[np.ndarray]:
 def run_reference(case: Case) -> list[np.ndarray]:
     params = [torch.tensor(leaf, requires_grad=True) for leaf in initial()]
     optimizer = case.optimizer(params)
-    for x, y, _ in zip(*(np.asarray(leaf, np.float64) for leaf in batches()), strict=True):
+    rows = (np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(batches()))
+    for x, y, _ in zip(*rows, strict=True):
         hidden = torch.tanh(torch.tensor(x) @ params[0] + params[1])
         errors = hidden @ params[2] + params[3] - torch.tensor(y)
         for param in params:
