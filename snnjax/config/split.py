@@ -4,6 +4,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import numpy as np
@@ -84,13 +86,31 @@ def fingerprint(config: Config) -> str:
     """Return 16 hexadecimal digits that identify a run: equal digits, same run.
 
     Fields of the role `run` do not count, nor those that have no meaning beside the others, nor
-    does the way a number was written.
+    does the way a number was written. A table of one's own is what it holds, wherever it lies.
     """
     identity = {
         leaf.path: _canonical(leaf, value) for leaf, value in values(config) if leaf.role != "run"
     }
+    if config.data.path is not None:
+        identity["data.path"] = _content(Path(config.data.path).expanduser())
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+
+
+def _content(path: Path) -> str:
+    """Return a digest of a file, its name where it cannot be read."""
+    try:
+        seen = path.stat()
+        return _digest(path, seen.st_mtime_ns, seen.st_size)
+    except OSError:
+        return str(path)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, changed: int, size: int) -> str:
+    """Hash a file once, until it is changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import snnjax
 from snnjax.config.fields import annotations, values
 from snnjax.config.optimization import NadamConfig, SgdConfig
-from snnjax.config.schema import Config, LoggingConfig, ModelConfig
+from snnjax.config.schema import Config, DataConfig, LoggingConfig, ModelConfig
 from snnjax.config.split import IN_MEMBER, Program, fingerprint, split, to_dict
 from snnjax.config.strict import convert
 
@@ -115,6 +116,22 @@ def test_fingerprint_ignores_paths_logging_and_spelling() -> None:
     assert {fingerprint(c) for c in (Config(), quiet, elsewhere, spelt, negative)} == {
         fingerprint(Config())
     }
+
+
+def test_fingerprint_of_a_table_is_that_of_its_content(tmp_path: Path) -> None:
+    one, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    for path in (one, other):
+        path.write_text("x,y\n1,0\n")
+
+    def identity(path: Path) -> str:
+        return fingerprint(Config(data=DataConfig(name="table", path=str(path))))
+
+    before = identity(one)
+    assert identity(other) == before
+    one.write_text("x,y\n2,0\n")
+    os.utime(one, ns=(1, 1))
+    assert identity(one) != before
+    assert identity(tmp_path / "none.csv") != before
 
 
 def test_fingerprint_tells_runs_apart() -> None:
