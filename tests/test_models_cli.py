@@ -163,7 +163,7 @@ def test_moments_are_those_of_the_map_without_dropout() -> None:
     [
         ("highway", ["hidden.0.linear", "hidden.1.transform.linear"]),
         ("resnet", ["hidden.0.linear", "hidden.1.hidden.0.linear", "hidden.1.linear"]),
-        ("cnn", ["blocks.0.layers.0", "blocks.0.layers.1", "hidden.0.linear"]),
+        ("cnn", ["blocks.0.layers.0.linear", "blocks.0.layers.1.linear", "hidden.0.linear"]),
     ],
 )
 def test_other_networks_have_moments_by_layer(

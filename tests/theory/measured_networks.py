@@ -144,7 +144,7 @@ def _one_of_images(
         for number, block in enumerate(net.blocks):
             inner = y
             for place, layer in enumerate(block.layers):
-                inner = seen[f"blocks.{number}.layers.{place}"] = layer(inner, randomness)
+                inner = seen[f"blocks.{number}.layers.{place}.linear"] = layer(inner, randomness)
             y = block(y, randomness)
         y = y.reshape(rows, -1)
         for number, layer in enumerate(net.hidden):

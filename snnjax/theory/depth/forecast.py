@@ -228,7 +228,7 @@ def _cnn(
                 return None
             is_last = place == len(convolutions) - 1
             pooled = pooling(model, layer, training) if is_last else None
-            name = f"blocks.{number}.layers.{place}"
+            name = f"blocks.{number}.layers.{place}.linear"
             found.append((name, images, layer, pooled, (channels, units)))
             images, channels = layer.after if pooled is None else pooled.after, units
     flat = images.means.size * channels
