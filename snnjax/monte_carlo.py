@@ -18,9 +18,6 @@ from snnjax.nn.randomness import Randomness
 from snnjax.shapes import Problem
 from snnjax.step import MONTE_CARLO_STREAM, Member, Network, apply, judge, numbers_of
 
-# What outputs are logits of.
-_PROBABILITIES = {"classification": jax.nn.softmax, "multilabel": jax.nn.sigmoid}
-
 # Rows that predict together.
 _ROWS = 256
 
@@ -36,20 +33,28 @@ class Predictions(NamedTuple):
         information: Of the same shape, in nats, mutual information of class and masks: entropy less
             the mean of the passes' entropies, the uncertainty that the passes disagree in (BALD,
             Houlsby et al. 2011, Eq. 2). None in regression.
+        logits: (rows, outputs), of the mean probabilities; they tell apart what as probabilities
+            rounds to 0 or 1. None in regression.
     """
 
     mean: jax.Array
     spread: jax.Array
     entropy: jax.Array | None = None
     information: jax.Array | None = None
+    logits: jax.Array | None = None
 
 
 class _Moments(NamedTuple):
-    """Of the passes so far: mean, summed squared deviations from it, mean entropy."""
+    """Of the passes so far: mean, summed squared deviations from it, mean entropy, log sums.
+
+    These are the logarithms of the summed probabilities, and of what they lack of 1 where a row has
+    several labels.
+    """
 
     mean: jax.Array
     squares: jax.Array
     entropy: jax.Array
+    logs: tuple[jax.Array, ...]
 
 
 def predict(
@@ -78,35 +83,37 @@ def predict(
         first_row: The place of the first row, where rows are given in several calls: they then
             have the masks that they would have in one.
     """
-    probabilities = _PROBABILITIES.get(problem.task)
-
-    def outputs_of(number: jax.Array) -> jax.Array:
-        randomness = Randomness(noise.fold(key, number), first_row=first_row)
-        outputs, _ = apply(program, problem, network, inputs, randomness, used)
-        return outputs if probabilities is None else probabilities(outputs)
+    is_regression = problem.task == "regression"
 
     def add(number: jax.Array, moments: _Moments) -> _Moments:
         """Welford's update, which does not subtract large sums from one another."""
-        outputs = outputs_of(number)
+        randomness = Randomness(noise.fold(key, number), first_row=first_row)
+        outputs, _ = apply(program, problem, network, inputs, randomness, used)
+        logs = _logs(problem, outputs)
+        outputs = outputs if is_regression else jnp.exp(logs[0])
         share = 1 / (number + 1).astype(float)
         before = outputs - moments.mean
         mean = moments.mean + share * before
         entropy = moments.entropy
-        if probabilities is not None:
+        if not is_regression:
             entropy = entropy + share * (_entropy(problem, outputs) - entropy)
         # `outputs - mean` is a share of `before`; computed as such the product is never negative.
-        return _Moments(mean, moments.squares + (1 - share) * before**2, entropy)
+        logs = jax.tree.map(jnp.logaddexp, moments.logs, logs)
+        return _Moments(mean, moments.squares + (1 - share) * before**2, entropy, logs)
 
     zeros = jnp.zeros((inputs.shape[0], problem.outputs))
-    start = _Moments(zeros, zeros, _entropy(problem, zeros))
-    mean, squares, within = jax.lax.fori_loop(0, jnp.int32(passes), add, start)
+    nothing = jax.tree.map(lambda log: jnp.full_like(log, -jnp.inf), _logs(problem, zeros))
+    start = _Moments(zeros, zeros, _entropy(problem, zeros), nothing)
+    mean, squares, within, logs = jax.lax.fori_loop(0, jnp.int32(passes), add, start)
     spread = jnp.sqrt(squares / jnp.asarray(passes, float))
-    if probabilities is None:
+    if is_regression:
         return Predictions(mean, spread)
     mean = jnp.minimum(mean, 1)  # rounding may have passed it
     entropy = _entropy(problem, mean)
     # It is not negative; rounding would make it so where all passes agree.
-    return Predictions(mean, spread, entropy, jnp.maximum(entropy - within, 0))
+    information = jnp.maximum(entropy - within, 0)
+    logits = logs[0] - (logs[1] if len(logs) > 1 else jnp.log(jnp.asarray(passes, float)))
+    return Predictions(mean, spread, entropy, information, logits)
 
 
 def score(
@@ -149,15 +156,14 @@ def score(
         told = predict(
             program, problem, network, batch.inputs, passes, key, used, place + block * size
         )
-        if told.entropy is None or told.information is None:
+        if told.entropy is None or told.information is None or told.logits is None:
             sums, _ = judge(program, problem, told.mean, batch, member, used)
             spread = jnp.where(batch.mask[:, None], told.spread, 0)
             return sums | {"squared_spread": (spread**2).sum(0)}
-        # A softmax of log p is p: they are logits as good as any.
-        is_single = problem.task == "classification"
-        logits = jnp.log(told.mean) if is_single else jax.scipy.special.logit(told.mean)
-        sums, _ = judge(program, problem, logits, batch, member, used)
-        counted = batch.mask if is_single else batch.mask[:, None] & ~jnp.isnan(batch.targets)
+        sums, _ = judge(program, problem, told.logits, batch, member, used)
+        counted = batch.mask
+        if problem.task == "multilabel":
+            counted = counted[:, None] & ~jnp.isnan(batch.targets)
         entropies = {"entropy": told.entropy, "information": told.information}
         return sums | {name: jnp.where(counted, e, 0).sum() for name, e in entropies.items()}
 
@@ -167,6 +173,15 @@ def score(
     return jax.lax.fori_loop(
         0, blocks, lambda block, sums: jax.tree.map(jnp.add, sums, block_sums(block)), totals
     )
+
+
+def _logs(problem: Problem, outputs: jax.Array) -> tuple[jax.Array, ...]:
+    """Return the log probabilities that outputs stand for, of several labels both of each."""
+    if problem.task == "classification":
+        return (jax.nn.log_softmax(outputs),)
+    if problem.task == "multilabel":
+        return jax.nn.log_sigmoid(outputs), jax.nn.log_sigmoid(-outputs)
+    return ()
 
 
 def _entropy(problem: Problem, probabilities: jax.Array) -> jax.Array:

@@ -20,7 +20,7 @@ from snnjax.constants import ALPHA_PRIME
 from snnjax.data.dataset import SPLITS
 from snnjax.data.load import load
 from snnjax.experiment import run
-from snnjax.monte_carlo import Predictions, predict, score
+from snnjax.monte_carlo import predict, score
 from snnjax.nn import noise
 from snnjax.nn.padding import Used
 from snnjax.nn.randomness import Randomness
@@ -53,10 +53,15 @@ def make(task="classification", rows=9, rate=0.2, **choices):
 
 
 def with_rate(network, rate):
-    """Set the only scalars there are in the state of these networks."""
-    rate = jnp.float32(rate)
-    extra = jax.tree.map(lambda leaf: leaf if leaf.ndim else rate, network.extra)
-    return Network(network.params, extra)
+    """Set the rates in a network's state, and random slopes to their usual range."""
+    scalars = {"rate": rate, "low": 1 / 8, "high": 1 / 3}
+
+    def one(path, leaf):
+        names = [str(getattr(key, "key", key)) for key in path]
+        (value,) = [scalars[name] for name in names if name in scalars] or [leaf]
+        return jnp.asarray(value, jnp.float32)
+
+    return Network(network.params, jax.tree_util.tree_map_with_path(one, network.extra))
 
 
 def key_of(seed=0):
@@ -105,7 +110,9 @@ def test_it_is_a_loop_over_passes(task, choices, passes):
     expected = in_a_loop(*arguments)
     for ours, exact in zip(predictions, expected, strict=False):
         np.testing.assert_allclose(ours, exact, rtol=1e-5, atol=2e-6)
-    assert len([each for each in predictions if each is not None]) == len(expected)
+    assert len([each for each in predictions[:4] if each is not None]) == len(expected)
+    if task == "classification":
+        np.testing.assert_allclose(predictions.logits, np.log(expected[0]), rtol=1e-4, atol=1e-5)
     if passes == 1:
         np.testing.assert_array_equal(predictions.spread, 0)
 
@@ -245,20 +252,50 @@ def test_many_passes_approach_the_law_of_all_masks(rate):
         assert (np.abs(np.asarray(estimate, np.float64) - exact) <= allowed).all()
 
 
-def test_rows_given_in_parts_have_the_masks_they_have_together():
-    program, problem, network, x = make(activation="rrelu", dropout_kind="ordinary")
-    together = jitted(program, problem, network, x, 7, key_of())
-    starts = (0, 4)
-    parts = [
-        jitted(program, problem, network, x[start : start + 5], 7, key_of(), None, start)
-        for start in starts
-    ]
-    for name in Predictions._fields:
-        whole = getattr(together, name)
-        for start, part in zip(starts, parts, strict=True):
-            np.testing.assert_allclose(
-                getattr(part, name), whole[start : start + 5], rtol=1e-5, atol=1e-6
+@pytest.mark.parametrize("choices", [{"dropout": 0.0}, {"dropout_kind": "ordinary"}])
+def test_rows_given_in_parts_have_the_masks_they_have_together(choices):
+    assert_alike_in_parts(*make(activation="rrelu", init="he_normal", **choices))
+
+
+def test_images_given_in_parts_have_the_slopes_they_have_together():
+    """Every position of an image has a slope of its own."""
+    program, member = split(
+        Config(
+            model=ModelConfig(
+                name="cnn", depth=1, width=8, activation="rrelu", init="he_normal", dropout=0
             )
+        )
+    )
+    problem, member = Problem("classification", 64, CLASSES), jax.tree.map(jnp.asarray, member)
+    network = init_state(program, problem, member).network
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(9, 64)), jnp.float32)
+    assert_alike_in_parts(program, problem, network, x)
+
+
+def assert_alike_in_parts(program, problem, network, x):
+    together = jitted(program, problem, network, x, 7, key_of())
+    assert together.spread.max() > 0.01
+    for start in (0, 4):
+        rows = slice(start, start + 5)
+        part = jitted(program, problem, network, x[rows], 7, key_of(), None, start)
+        for whole, some in zip(together, part, strict=True):
+            np.testing.assert_allclose(some, whole[rows], rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize(("task", "size"), [("multilabel", 60.0), ("classification", 300.0)])
+def test_what_rounds_to_probability_0_has_a_finite_loss(task, size):
+    """Labels that far outputs miss: the loss of the passes' mean is about that of the outputs."""
+    program, problem, network, x = make(task, rate=0.0, dropout=0.0)
+    output = network.params["output"]
+    params = {**network.params, "output": {**output, "bias": output["bias"].at[0].set(size)}}
+    told = jitted(program, problem, Network(params, network.extra), x, 3, key_of())
+    outputs, _ = one_pass(program, problem, Network(params, network.extra), x, None)
+    assert np.isfinite(told.logits).all()
+    if task == "multilabel":
+        np.testing.assert_allclose(told.logits, outputs, rtol=1e-5, atol=1e-5)
+    else:
+        expected = outputs - jax.scipy.special.logsumexp(outputs, axis=1, keepdims=True)
+        np.testing.assert_allclose(told.logits, expected, rtol=1e-5, atol=1e-4)
 
 
 def trained(name, folder):

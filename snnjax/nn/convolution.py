@@ -11,11 +11,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from snnjax.nn import noise
 from snnjax.nn.linear import make_linear
 from snnjax.nn.numbers import Value
 from snnjax.nn.products import transposed
-from snnjax.nn.randomness import Randomness
+from snnjax.nn.randomness import SLOPES, Randomness
 from snnjax.nn.units import make_unit
 from snnjax.registry import resolve
 from snnjax.widths import Padding
@@ -54,7 +53,8 @@ class ConvolutionLayer(nnx.Module):
         x = self.convolved(images)
         mask = key = None
         if randomness is not None:
-            key, mask = noise.fold(randomness.stream(self.number), 0), randomness.mask
+            positions = x[0].size // x.shape[-1]
+            key, mask = randomness.stream(self.number, SLOPES, positions), randomness.mask
         if self.is_before:
             return self._activated(self.norm(x, 1, mask), key)
         return self.norm(self._activated(x, key), 1, mask)

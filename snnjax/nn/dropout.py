@@ -48,10 +48,13 @@ class Dropout(nnx.Module):
         numbers = dict(zip(self.names, map(read, self.numbers), strict=True))
         return self.function(x, read(self.rate), key, **numbers)
 
-    def after(self, unit: Unit, x: jax.Array, key: jax.Array, axis: int = 1) -> jax.Array:
+    def after(
+        self, unit: Unit, x: jax.Array, key: jax.Array, of_slopes: jax.Array, axis: int = 1
+    ) -> jax.Array:
         """Return the dropout of activations, cheaper to differentiate for the pairs that allow.
 
-        With the features along `axis` 0, (features, rows), the masks are those of (rows, features).
+        Random slopes are drawn with a key of their own, `of_slopes`. With the features along `axis`
+        0, (features, rows), the masks are those of (rows, features).
 
         Where dropped units take a value at which the activation is flat (alpha dropout after SELU,
         ordinary dropout after ReLU), the gradient follows from the result alone: neither the
@@ -59,7 +62,7 @@ class Dropout(nnx.Module):
         """
         pair = self._pair_with(unit)
         if pair not in _FLAT_WHERE_DROPPED or self.is_off:
-            y = unit(x, axis, noise.fold(key, 0))  # random slopes have a stream of their own
+            y = unit(x, axis, of_slopes)
             return self(y, key, axis)
         rate = read(self.rate)
         kept = noise.is_kept(key, rate, x.shape, row_axis=1 - axis)

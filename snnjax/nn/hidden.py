@@ -3,12 +3,11 @@
 import jax
 from flax import nnx
 
-from snnjax.nn import noise
 from snnjax.nn.dropout import Dropout
 from snnjax.nn.linear import make_linear
 from snnjax.nn.numbers import Value, keep, read
 from snnjax.nn.padding import Size, clear
-from snnjax.nn.randomness import Randomness
+from snnjax.nn.randomness import SLOPES, Randomness
 from snnjax.nn.units import make_unit
 from snnjax.registry import resolve
 
@@ -49,12 +48,12 @@ class Hidden(nnx.Module):
             if self.is_before:
                 return self.unit(self.norm(x, axis), axis)
             return self.norm(self.unit(x, axis), axis)
-        key = randomness.stream(self.number)
+        key, of_slopes = (randomness.stream(self.number, part) for part in (None, SLOPES))
         if self.is_before:
             x = self.norm(x, axis, randomness.mask)
-            x = self.dropout.after(self.unit, x, key, axis)
+            x = self.dropout.after(self.unit, x, key, of_slopes, axis)
         else:
-            x = self.norm(self.unit(x, axis, noise.fold(key, 0)), axis, randomness.mask)
+            x = self.norm(self.unit(x, axis, of_slopes), axis, randomness.mask)
             x = self.dropout(x, key, axis)
         # Padded units must be zero, or the weights that lead on from them would be trained.
         return clear(x, read(self.used), axis)

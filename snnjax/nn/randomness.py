@@ -22,7 +22,20 @@ class Randomness(NamedTuple):
     mask: jax.Array | None = None
     first_row: jax.Array | int | None = None
 
-    def stream(self, number: int) -> jax.Array:
-        """Return the key of a place in the network; no two places may share a number."""
+    def stream(self, number: int, part: int | None = None, rows: int = 1) -> jax.Array:
+        """Return the key of a place in the network.
+
+        Args:
+            number: Of the place; no two may share one.
+            part: What is drawn there beside the place's own numbers.
+            rows: How many rows there are at this place for each of the batch.
+        """
         key = noise.fold(self.key, number)
-        return key if self.first_row is None else noise.from_row(key, self.first_row)
+        if part is not None:
+            key = noise.fold(key, part)
+        # Last, for what is derived from a key does not know of its row.
+        return key if self.first_row is None else noise.from_row(key, self.first_row * rows)
+
+
+SLOPES = 0
+"""The part of a place that random slopes of its activation are drawn from."""

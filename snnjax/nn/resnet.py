@@ -8,13 +8,12 @@ import jax.numpy as jnp
 from flax import nnx
 
 from snnjax.config.schema import ModelConfig
-from snnjax.nn import noise
 from snnjax.nn.draw import draw_kernels
 from snnjax.nn.hidden import Hidden
 from snnjax.nn.linear import make_linear
 from snnjax.nn.numbers import Value, constants
 from snnjax.nn.padding import Used
-from snnjax.nn.randomness import Randomness
+from snnjax.nn.randomness import SLOPES, Randomness
 from snnjax.nn.stack import Layer, Stack
 from snnjax.nn.units import inputs_per_unit, make_unit
 from snnjax.registry import resolve
@@ -56,7 +55,7 @@ class Block(nnx.Module):
         """Map (rows, width) to (rows, width), with the features along axis 0 both transposed."""
         mask = key = None
         if randomness is not None:
-            mask, key = randomness.mask, noise.fold(randomness.stream(self.number), 0)
+            mask, key = randomness.mask, randomness.stream(self.number, SLOPES)
         inner = x
         for layer in self.hidden:
             inner = layer(inner, randomness, axis)

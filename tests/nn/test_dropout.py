@@ -122,7 +122,9 @@ def test_a_constant_rate_of_0_is_absent_from_the_program(name):
 
     def drop(x, seed, rate):
         layer = Dropout({**config, "dropout": rate}.get, "dropout")
-        return layer.after(make_unit(config.get, 8), x, noise.make_key(seed))
+        return layer.after(
+            make_unit(config.get, 8), x, *(noise.make_key(seed + n) for n in (0, 99))
+        )
 
     def program(function, *arguments):
         lowered = jax.jit(function).lower(jnp.ones((4, 8)), jnp.uint32(0), *arguments)
@@ -239,7 +241,9 @@ def test_dropout_after_a_unit_is_the_composition_and_so_is_its_gradient(
     def ours(x, rate):
         value = {**vars(config), "dropout": rate}.get
         unit = make_unit(value, 32)
-        result = Dropout(value, "dropout").after(unit, x if axis else x.T, key_of(3), axis)
+        result = Dropout(value, "dropout").after(
+            unit, x if axis else x.T, key_of(3), key_of(4), axis
+        )
         return result if axis else result.T
 
     value, pull = jax.vjp(jax.jit(ours), jnp.asarray(x), jnp.float32(rate))
