@@ -20,7 +20,7 @@ from snnjax.config.optimization import (
     SgdConfig,
     momentum_key,
 )
-from snnjax.config.schema import CONVOLUTIONAL, Config
+from snnjax.config.schema import CONVOLUTIONAL, Config, ModelConfig
 from snnjax.metric_names import BY_TASK
 
 Rule = Callable[[Config], str]
@@ -323,6 +323,32 @@ def gain_needs_validation(config: Config) -> str:
     return ""
 
 
+def starts_are_not_undone(config: Config) -> str:
+    """Refuse settings of initial weights that what begins from data undoes or cannot take."""
+    model = config.model
+    if model.norm == "weight" and model.init == "zeros":
+        problem = "weights of length 0 have no direction for model.norm=weight"
+        return complaint("model.init", model.init, problem, "any other initialiser")
+    if model.norm == "weight" and model.init_bias != 0:
+        problem = "model.norm=weight begins with the mean 0 of every unit, whatever its bias"
+        return complaint("model.init_bias", show(model.init_bias), problem, "0.0")
+    if model.init == "lsuv" and model.init_gain != 1:
+        problem = "model.init=lsuv begins with the variance 1, whatever the gain"
+        return complaint("model.init_gain", show(model.init_gain), problem, "1.0")
+    return ""
+
+
+def kept_moments_need_dropout(config: Config) -> str:
+    """Refuse a fixed point for alpha dropout where nothing is dropped."""
+    model, usual = config.model, ModelConfig()
+    if max(model.dropout, model.input_dropout, model.conv_dropout) > 0 or ":" in model.name:
+        return ""
+    for name in ("dropout_mean", "dropout_variance"):
+        if (given := getattr(model, name)) != (off := getattr(usual, name)):
+            return complaint(f"model.{name}", show(given), "nothing is dropped", show(off))
+    return ""
+
+
 def passes_need_dropout(config: Config) -> str:
     """Refuse Monte-Carlo dropout of networks in which nothing is random."""
     model, passes = config.model, config.training.monte_carlo
@@ -362,5 +388,7 @@ RULES: Sequence[Rule] = (
     monitor_fits_task,
     patience_needs_validation,
     gain_needs_validation,
+    starts_are_not_undone,
+    kept_moments_need_dropout,
     passes_need_dropout,
 )

@@ -1,7 +1,7 @@
 """Convolutions of images (rows, height, width, channels), their layers and their pooling.
 
-Kernels are (height, width, channels in, channels out). All is computed in float32, whatever the
-precision of matrix products.
+Kernels are (height, width, channels in, channels out). Nothing is rounded to bfloat16 here, also
+where products of matrices are.
 """
 
 import math

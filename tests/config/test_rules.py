@@ -229,6 +229,25 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "allowed: 1",
     ),
     (
+        {"model": {"norm": "weight", "init": "zeros"}},
+        "model.init=zeros: weights of length 0 have no direction for model.norm=weight; "
+        "allowed: any other initialiser",
+    ),
+    (
+        {"model": {"norm": "weight", "init_bias": 0.5}},
+        "model.init_bias=0.5: model.norm=weight begins with the mean 0 of every unit, whatever its "
+        "bias; allowed: 0.0",
+    ),
+    (
+        {"model": {"init": "lsuv", "init_gain": 2}},
+        "model.init_gain=2.0: model.init=lsuv begins with the variance 1, whatever the gain; "
+        "allowed: 1.0",
+    ),
+    (
+        {"model": {"dropout": 0, "dropout_variance": 2}},
+        "model.dropout_variance=2.0: nothing is dropped; allowed: 1.0",
+    ),
+    (
         {"training": {"monte_carlo": 20}, "model": {"dropout": 0}},
         "training.monte_carlo=20: nothing is random in this network; "
         "allowed: 0, or model.dropout > 0",
