@@ -93,10 +93,14 @@ def read(config: "DataConfig") -> Content:
     table = _Table(Path(config.path or "").expanduser())
     targets, features = _columns(config, table)
     values, outputs, strata = _targets(config.task, table, targets)
+    inputs = table.numbers(features)
+    if config.folds > len(strata):
+        problem = f"{table.path} has {len(strata)} rows, too few for a test row in each"
+        raise DataError(complaint("data.folds", show(config.folds), problem))
     fold = folds.partition(strata, config.folds)
     return Content(
         task=config.task,
-        features=table.numbers(features),
+        features=inputs,
         targets=values,
         outputs=outputs,
         test=folds.as_masks(fold, config.folds),

@@ -196,6 +196,14 @@ def test_continuous_targets_are_no_classes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(halves.targets, np.arange(ROWS) % 20)
 
 
+def test_every_fold_has_a_test_row(tmp_path: Path) -> None:
+    path = of_targets(tmp_path / "y.csv", ["0", "1"] * 20)
+    last = load(config(path, folds=ROWS, fold=ROWS - 1, validation=0))
+    assert len(last.rows["test"]) == 1
+    line = rf"^data\.folds={ROWS + 1}: .* has {ROWS} rows, too few for a test row in each$"
+    refuse(path, line, folds=ROWS + 1)
+
+
 def test_underscores_make_classes_text(tmp_path: Path) -> None:
     path = of_targets(tmp_path / "y.csv", ["1_0", "9"] * 20)
     assert load(config(path)).targets.tolist() == [0, 1] * 20  # as numbers 9 would be first
