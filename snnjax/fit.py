@@ -56,11 +56,13 @@ def check_data(config: Config, data: Dataset) -> None:
             f"training.monitor={monitor}: undefined, because the validation rows hold "
             f"{spread[monitor]}; allowed: {', '.join(name for name in allowed if name != monitor)}"
         )
-    if len(validation) and np.isnan(data.targets[validation]).all():
-        raise ConfigError(
-            f"data.fold={config.data.fold}: none of the {len(validation)} validation rows of "
-            f"{data.name} has a label; allowed: another fold, or another data.validation"
-        )
+    for name, key in (("validation", "validation"), ("test", "folds")):
+        rows = data.rows[name]
+        if len(rows) and np.isnan(data.targets[rows]).all():
+            raise ConfigError(
+                f"data.fold={config.data.fold}: none of the {len(rows)} {name} rows of "
+                f"{data.name} has a label; allowed: another fold, or another data.{key}"
+            )
     check_weights(config, data)
 
 

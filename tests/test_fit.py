@@ -13,11 +13,11 @@ from snnjax.data.dataset import Dataset
 from snnjax.fit import check_data
 
 
-def labels(kinds: tuple[float, ...]) -> Dataset:
-    """Make a set whose every label of the validation rows is one of its column's."""
+def labels(kinds: tuple[float, ...], part: str = "validation") -> Dataset:
+    """Make a set whose every label of the validation (or other) rows is one of its column's."""
     data = make_dataset(classes=len(kinds), task="multilabel")
     targets = data.targets.copy()
-    targets[data.rows["validation"]] = kinds
+    targets[data.rows[part]] = kinds
     return replace(data, targets=targets)
 
 
@@ -49,6 +49,12 @@ REFUSED = {
         labels((np.nan, np.nan)),
         "data.fold=0: none of the 53 validation rows of made has a label; "
         "allowed: another fold, or another data.validation",
+    ),
+    "no labels to test by": (
+        Config(),
+        labels((np.nan, np.nan), "test"),
+        "data.fold=0: none of the 47 test rows of made has a label; "
+        "allowed: another fold, or another data.folds",
     ),
     "a metric of another task": (
         AREA,

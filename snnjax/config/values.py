@@ -204,6 +204,8 @@ def _wrong_type(leaf: Leaf, raw: Any) -> str:
     literal = any(get_origin(option) is Literal for option in _options(leaf))
     if literal and isinstance(raw, str):
         return "no such choice"
+    if isinstance(raw, list | tuple) and any(get_origin(o) is tuple for o in _options(leaf)):
+        return "wrong type, an item of the list" if raw else "an empty list names nothing"
     kinds: Mapping[type, str] = {
         bool: "true or false",
         int: "an integer",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnjax.config.errors import complaint, enumerate_names, nearest, show
+from snnjax.config.values import is_plain_number
 from snnjax.data import folds
 from snnjax.data.catalog import DataError
 from snnjax.data.content import Content
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 MISSING = ("", "na", "nan")
 """What a cell may hold whose label is missing, in small letters."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""No number of a table may be beyond it: networks compute in single precision."""
+
+_REGRESSION = "; did you mean data.task=regression?"
 
 Numbers = NDArray[np.float64]
 
@@ -47,13 +53,16 @@ class _Table:
         table = np.empty((len(self._rows), len(columns)))
         for number, cells in enumerate(self._rows):
             try:
-                table[number] = [cells[place] for place in places]
+                table[number] = [_number(cells[place]) for place in places]
             except ValueError:
                 wrong = next(place for place in places if not _is_number(cells[place]))
                 self.refuse(number, self.header[wrong], cells[wrong], "is not a number")
-        if len(bad := np.argwhere(~np.isfinite(table))):
+        if len(bad := np.argwhere(~(np.abs(table) <= LARGEST))):
             row, column = (int(place) for place in bad[0])
-            self.refuse(row, columns[column], str(table[row, column]), "is not finite")
+            cell = self._rows[row][places[column]].strip()
+            beyond = f"is beyond the range of single precision, {LARGEST:.2g}"
+            problem = beyond if is_plain_number(cell) else "is not finite"
+            self.refuse(row, columns[column], cell, problem)
         return table
 
     def refuse(self, row: int, column: str, cell: str, problem: str) -> None:
@@ -84,10 +93,14 @@ def read(config: "DataConfig") -> Content:
     table = _Table(Path(config.path or "").expanduser())
     targets, features = _columns(config, table)
     values, outputs, strata = _targets(config.task, table, targets)
+    inputs = table.numbers(features)
+    if config.folds > len(strata):
+        problem = f"{table.path} has {len(strata)} rows, too few for a test row in each"
+        raise DataError(complaint("data.folds", show(config.folds), problem))
     fold = folds.partition(strata, config.folds)
     return Content(
         task=config.task,
-        features=table.numbers(features),
+        features=inputs,
         targets=values,
         outputs=outputs,
         test=folds.as_masks(fold, config.folds),
@@ -99,7 +112,8 @@ def read(config: "DataConfig") -> Content:
 def _columns(config: "DataConfig", table: _Table) -> tuple[list[str], list[str]]:
     """Return the names of the target columns and of the features."""
     named = {"data.weight": [config.weight] if config.weight else []}
-    named["data.targets"] = list(dict.fromkeys(config.targets or ()))
+    named["data.targets"] = list(config.targets or ())
+    _check_roles(config.weight, named["data.targets"])
     for key, names in named.items():
         for name in names:
             if name not in table.header:
@@ -119,6 +133,15 @@ def _columns(config: "DataConfig", table: _Table) -> tuple[list[str], list[str]]
     return targets, features
 
 
+def _check_roles(weight: str | None, targets: list[str]) -> None:
+    """Refuse a column that is named twice among the targets, or as the weight too."""
+    if twice := [name for name in targets if targets.count(name) > 1]:
+        problem = f"names the column {show(twice[0])} twice"
+        raise DataError(complaint("data.targets", show(", ".join(targets)), problem))
+    if weight in targets:
+        raise DataError(complaint("data.weight", show(weight), "is one of data.targets as well"))
+
+
 def _targets(
     task: str, table: _Table, columns: Sequence[str]
 ) -> tuple[NDArray[np.int32] | Numbers, int, NDArray[np.int32]]:
@@ -131,15 +154,35 @@ def _targets(
 
 
 def _classes(table: _Table, column: str) -> NDArray[np.int32]:
-    """Number classes in the order of their labels: as numbers if all are, else as text."""
-    cells = table.cells(column)
-    if nothing := [cell for cell in cells if cell.lower() in ("", "nan")]:
-        table.refuse(cells.index(nothing[0]), column, nothing[0], "is no class")
-    labels = [float(cell) for cell in cells] if all(map(_is_number, cells)) else cells
-    classes, indices = np.unique(np.asarray(labels), return_inverse=True)
+    """Number classes in the order of their labels: as whole numbers if all are, else as text."""
+    labels = _class_labels(table, column)
+    classes, indices = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise DataError(f"{table.path}: column {column} holds the class {show(cells[0])} only")
+        only = show(table.cells(column)[0])
+        raise DataError(f"{table.path}: column {column} holds the class {only} only")
+    if len(classes) > len(labels) / 2:
+        raise DataError(
+            f"{table.path}: column {column} holds {len(classes)} classes in {len(labels)} rows, "
+            f"more than half as many{_REGRESSION if labels.dtype == np.float64 else ''}"
+        )
     return indices.astype(np.int32)
+
+
+def _class_labels(table: _Table, column: str) -> Numbers | NDArray[np.str_]:
+    """Return the labels of classes, as whole numbers or as text; refuse what is none."""
+    cells = table.cells(column)
+    for row, cell in enumerate(cells):
+        if cell.lower() in MISSING:
+            table.refuse(row, column, cell, "is no class; every row needs one")
+        if _is_number(cell) and not np.isfinite(float(cell)):
+            table.refuse(row, column, cell, "is no class; it is not finite")
+    if not all(map(_is_number, cells)):
+        return np.asarray(cells)
+    labels = np.asarray(cells, dtype=np.float64)
+    if (parts := labels % 1 != 0).any():
+        row = int(np.argmax(parts))
+        table.refuse(row, column, cells[row], f"is no class; it is not a whole number{_REGRESSION}")
+    return labels
 
 
 def _labels(table: _Table, columns: Sequence[str]) -> Numbers:
@@ -161,12 +204,22 @@ def _weights(table: _Table, column: str) -> Numbers:
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         table.refuse(row, column, f"{weights[row]:g}", "is no weight; expected numbers >= 0")
+    if (total := weights.sum()) > LARGEST:
+        row = int(np.argmax(weights))
+        problem = f"is too large a weight; all add up to {total:.2g}, more than {LARGEST:.2g}"
+        table.refuse(row, column, f"{weights[row]:g}", problem)
     return weights
+
+
+def _number(cell: str) -> float:
+    if "_" in cell:  # a number in Python alone
+        raise ValueError(cell)
+    return float(cell)
 
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        _number(cell)
     except ValueError:
         return False
     return True

@@ -180,6 +180,16 @@ def test_lists(path: str, value: Any, allowed: str) -> None:
         case.convert(value)
 
 
+@pytest.mark.parametrize("case", LISTS, ids=by_path)
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [([], "an empty list names nothing"), ([{}], "wrong type, an item of the list")],
+)
+def test_a_list_is_not_said_to_be_no_list(case: Case, value: Any, problem: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{case.leaf.path}=\S+: {problem}; allowed: "):
+        case.convert(value)
+
+
 @pytest.mark.parametrize("case", NUMBERS, ids=by_path)
 def test_no_integer_is_without_bounds(case: Case) -> None:
     if int in (case.leaf.annotation, *get_args(case.leaf.annotation)):

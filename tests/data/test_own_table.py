@@ -81,8 +81,8 @@ def test_the_last_column_is_the_target_by_default(tmp_path: Path) -> None:
     data = load(config(path, task="regression"))
     np.testing.assert_array_equal(data.targets[:, 0], 2 * np.arange(ROWS))
     assert data.weights is None
-    classes = load(config(path))
-    np.testing.assert_array_equal(classes.targets, np.arange(ROWS))
+    path.write_text("x,y\n" + "".join(f"{n},{3 - n % 4}\n" for n in range(ROWS)))
+    np.testing.assert_array_equal(load(config(path)).targets, 3 - np.arange(ROWS) % 4)
 
 
 def test_classes_are_text_or_numbers(tmp_path: Path) -> None:
@@ -115,6 +115,14 @@ REFUSED = {
         {"task": "multilabel", "targets": ("x1",)},
         "row 1, column x1: .* is no label; expected 0, 1, or an empty cell",
     ),
+    "a weight that is a target": (
+        {"task": "regression", "weight": "x1", "targets": ("x1",)},
+        r"^data\.weight=x1: is one of data\.targets as well$",
+    ),
+    "a target twice": (
+        {"task": "regression", "targets": ("x1", "x2", "x1")},
+        r"^data\.targets=x1, x2, x1: names the column x1 twice$",
+    ),
     "no features": (
         {"targets": ("w", "x1", "x2", "class", "NR-AR", "SR p53"), "task": "multilabel"},
         "no columns are left that could be features",
@@ -137,8 +145,10 @@ CONTENTS = {
     "x,y\n1,2\n1\n": "row 2 has 1 cells, the header 2",
     "x,y\n1,2\n,3\n": "row 2, column x: '' is not a number",
     "x,y\n1,2\ninf,3\n": "row 2, column x: .*inf.* is not finite",
-    "x,y\n1,2\n2,\n": "row 2, column y: '' is no class",
-    "x,y\n1,2\n2,2\n": "column y holds the class '2' only",
+    "x,y\n1,2\n1_0,3\n": "row 2, column x: '1_0' is not a number$",
+    "x,z,y\n1,2,3\n1,1e300,3\n": r"row 2, column z: '1e300' is beyond .* precision, 3\.4e\+38$",
+    "x,y\n1,2\n-3.5e38,3\n": r"row 2, column x: '-3.5e38' is beyond the range of single",
+    "x,y\n1,2\n1e999,3\n": r"row 2, column x: '1e999' is beyond the range of single",
     "\xff\n": "not a CSV file that can be read",
 }
 
@@ -147,9 +157,73 @@ CONTENTS = {
 def test_a_damaged_table_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "bad.csv"
     path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(DataError, match=CONTENTS[content]) as raised:
-        load(config(path))
+    refuse(path, CONTENTS[content], task="regression")
+
+
+def refuse(path: Path, line: str, **keys: Any) -> None:
+    with pytest.raises(DataError, match=line) as raised:
+        load(config(path, **keys))
     assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def of_targets(path: Path, cells: list[str]) -> Path:
+    path.write_text("x,y\n" + "".join(f"{n},{cell}\n" for n, cell in enumerate(cells)))
+    return path
+
+
+@pytest.mark.parametrize("others", ["01", "ab"], ids=["numbers", "text"])
+@pytest.mark.parametrize("cell", ["", "NA", "na", "nan", "NaN", "inf", "-inf", "Infinity", "1e999"])
+def test_what_says_no_class_is_none(tmp_path: Path, cell: str, others: str) -> None:
+    cells = [*others * 10, cell, *others * 10]
+    refuse(of_targets(tmp_path / "y.csv", cells), f"row 21, column y: '?{cell}'? is no class; ")
+
+
+def test_a_single_class_is_refused(tmp_path: Path) -> None:
+    refuse(of_targets(tmp_path / "y.csv", ["2"] * ROWS), "column y holds the class '2' only")
+
+
+def test_continuous_targets_are_no_classes(tmp_path: Path) -> None:
+    path, hint = tmp_path / "y.csv", r"; did you mean data\.task=regression\?$"
+    parts = of_targets(path, ["1", "2.0", "0.25", "1"] * 10)
+    refuse(parts, f"row 3, column y: '0.25' is no class; it is not a whole number{hint}")
+    assert load(config(parts, task="regression")).targets[2, 0] == 0.25
+    many = of_targets(path, [str(n % 21) for n in range(ROWS)])
+    refuse(many, f"column y holds 21 classes in 40 rows, more than half as many{hint}")
+    texts = of_targets(path, [f"row {n}" for n in range(ROWS)])
+    refuse(texts, "column y holds 40 classes in 40 rows, more than half as many$")
+    halves = load(config(of_targets(path, [f"{n % 20}.0" for n in range(ROWS)])))
+    np.testing.assert_array_equal(halves.targets, np.arange(ROWS) % 20)
+
+
+def test_every_fold_has_a_test_row(tmp_path: Path) -> None:
+    path = of_targets(tmp_path / "y.csv", ["0", "1"] * 20)
+    last = load(config(path, folds=ROWS, fold=ROWS - 1, validation=0))
+    assert len(last.rows["test"]) == 1
+    line = rf"^data\.folds={ROWS + 1}: .* has {ROWS} rows, too few for a test row in each$"
+    refuse(path, line, folds=ROWS + 1)
+
+
+def test_underscores_make_classes_text(tmp_path: Path) -> None:
+    path = of_targets(tmp_path / "y.csv", ["1_0", "9"] * 20)
+    assert load(config(path)).targets.tolist() == [0, 1] * 20  # as numbers 9 would be first
+
+
+def test_the_largest_number_of_single_precision_is_read(tmp_path: Path) -> None:
+    path = of_targets(tmp_path / "y.csv", ["3.4028234663852886e38", "-3.4e38"] * 20)
+    data = load(config(path, task="regression"))
+    assert data.targets[0, 0] == np.finfo(np.float32).max
+
+
+def test_weights_too_large_for_single_precision_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "heavy.csv"
+    rows = "".join(f"{n},{'1e39' if n == 6 else 1},{n % 2}\n" for n in range(ROWS))
+    path.write_text("x,w,y\n" + rows)
+    refuse(path, "row 7, column w: '1e39' is beyond the range of single", weight="w")
+    path.write_text("x,w,y\n" + rows.replace("1e39", "2e38").replace("9,1,", "9,1.9e38,"))
+    refuse(path, "row 7, column w: '2e.38' is too large a weight; all add up to", weight="w")
+    path.write_text("x,w,y\n" + rows.replace("1e39", "3e38"))
+    assert load(config(path, weight="w")).weights[6] == np.float32(3e38)
 
 
 def test_rows_that_teach_nothing_are_refused(tmp_path: Path) -> None:
