@@ -13,7 +13,7 @@ from snnjax.config.schema import Config
 from snnjax.config.split import split
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.data.load import load
-from snnjax.fit import check_data, check_names, check_precision
+from snnjax.fit import check_data, check_names, check_optimizer, check_precision
 from snnjax.guard import Guard, tell
 from snnjax.ledger import Ledger
 from snnjax.recorder import Recorder, read_result
@@ -81,6 +81,7 @@ def run(config: Config, folder: Path) -> RunResult:
     keep_compiled()
     check_names(config)
     check_precision(config)
+    check_optimizer(config)
     _introduce(config, data)
     (result,) = run_population([alone], Together(lay_out(data)))
     if isinstance(result, Exception):

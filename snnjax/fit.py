@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnjax.config.errors import ConfigError, show
+from snnjax.config.optimization import OptaxConfig
 from snnjax.config.schema import CONVOLUTIONAL, Config
 from snnjax.data import catalog
 from snnjax.data.dataset import Dataset
@@ -28,6 +29,7 @@ def check(config: Config, data: Dataset) -> None:
     check_data(config, data)
     check_names(config)
     check_precision(config)
+    check_optimizer(config)
 
 
 def check_data(config: Config, data: Dataset) -> None:
@@ -149,3 +151,16 @@ def check_precision(config: Config) -> None:
         f"training.precision=float64: a {jax.default_backend()} has no such numbers; "
         "allowed: float32, bf16, or JAX_PLATFORMS=cpu in the environment"
     )
+
+
+def check_optimizer(config: Config) -> None:
+    """Refuse arguments with which a function of optax makes no optimizer that can take steps.
+
+    Raises:
+        ConfigError: Naming the argument, its value and what optax says.
+    """
+    if isinstance(config.optimizer, OptaxConfig):
+        from snnjax.optim.trial import misfit
+
+        if line := misfit(config):
+            raise ConfigError(line)

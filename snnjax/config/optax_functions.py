@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -15,6 +16,12 @@ NOT_OFFERED: Mapping[str, str] = {
     "noisy_sgd": "draws from a key of its own; regularization.noise adds noise to gradients",
 }
 """Optimizers that do not fit into a training step, and why."""
+
+DTYPES = ("float32", "bfloat16", "float16")
+"""Types of the numbers that an optimizer keeps, for arguments such as `mu_dtype`."""
+
+_FACTOR = re.compile(r"b\d|beta\w*|decay|rho|momentum")
+_NOT_NEGATIVE = re.compile(r"(eps|weight_decay|initial|min|max|eta)(_\w+)?|decay_rate|threshold")
 
 
 @cache
@@ -38,14 +45,39 @@ def functions() -> Sequence[str]:
     return tuple(name for name in names if arguments_of(name) is not None)
 
 
-def describe_mismatch(value: Any, default: Any) -> str:
-    """Say what is to stand in an argument with that default, if it is not what stands there."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+def describe_mismatch(name: str, value: Any, default: Any) -> str:
+    """Say what is to stand in an argument of that name and default, if something else does.
+
+    No argument of optax says by itself what it takes, so that its default and its name have to:
+    factors of moving averages, unless their default lies outside, are in [0, 1), epsilons and
+    weight decays not below 0. What null stands for, and the types of numbers, may be left out.
+    """
+    if value is None and default is None:
+        return ""
+    or_null = ", null" if default is None else ""
     if isinstance(default, bool):
         return "" if isinstance(value, bool) else "true, false"
-    if isinstance(default, int | float):
-        return "" if is_number else "a number"
-    return ""
+    if "dtype" in name:
+        return "" if value in DTYPES else ", ".join(DTYPES) + or_null
+    if "mask" in name:
+        return "null"
+    if default is not None and not isinstance(default, int | float):
+        return "nothing, it cannot be written down"
+    is_whole = isinstance(default, int)
+    allowed = "an integer" if is_whole else "a number"
+    fits = isinstance(value, int if is_whole else int | float) and not isinstance(value, bool)
+    low, below = _limits(name, default)
+    if low is not None:
+        allowed += f" >= {low}" + ("" if below is None else f" and < {below}")
+        fits = fits and value >= low and (below is None or value < below)
+    return "" if fits else allowed + or_null
+
+
+def _limits(name: str, default: int | float | None) -> tuple[int | None, int | None]:
+    """Return the least value of a numeric argument and the one it stays below, where there are."""
+    if _FACTOR.fullmatch(name) and (default is None or 0 <= default < 1):
+        return 0, 1
+    return (0 if _NOT_NEGATIVE.fullmatch(name) else None), None
 
 
 def _optax() -> Any:

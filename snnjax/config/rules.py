@@ -99,8 +99,10 @@ def _misfit(name: str, value: Any, function: str, known: Mapping[str, Any]) -> s
         hint = (near := nearest(name, known)) and f"optimizer.arguments.{near}"
         problem = f"no argument of optax.{function}"
         return complaint(key, show(value), problem, enumerate_names([*known]) or "none", hint)
-    if allowed := describe_mismatch(value, known[name]):
-        return complaint(key, show(value), f"does not fit optax.{function}", allowed)
+    if allowed := describe_mismatch(name, value, known[name]):
+        words = [word for word in allowed.split(", ") if " " not in word]
+        hint = nearest(value, words) if isinstance(value, str) else ""
+        return complaint(key, show(value), f"does not fit optax.{function}", allowed, hint)
     return ""
 
 

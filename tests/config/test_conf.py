@@ -19,7 +19,8 @@ from snnjax.config.strict import from_hydra
 from snnjax.data import catalog
 
 # Of those that are optax's by name one stands for all.
-OPTIMIZERS = [name for name in groups()["optimizer"] if name not in ("adabelief", "lamb", "radam")]
+SIMILAR = ("adabelief", "lamb", "optax", "radam")
+OPTIMIZERS = [name for name in groups()["optimizer"] if name not in SIMILAR]
 CHOICES = [(group, name) for group, names in groups().items() for name in names]
 FILES = [path for top in ("conf", "sweeps") for path in sorted(folder(top).glob("**/*.yaml"))]
 

@@ -92,6 +92,11 @@ TOP = enumerate_names(list(dict.fromkeys((*annotations(Config), *groups()))))
             "did you mean optimizer=nadam?",
         ),
         (
+            "optimizer.name=optax",
+            f"is set by choosing the optimizer; allowed: {OPTIMIZERS}; "
+            "did you mean optimizer=optax?",
+        ),
+        (
             "model.name=msra",
             f"is set by choosing the model; allowed: {MODELS}; did you mean model=msra?",
         ),

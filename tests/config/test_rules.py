@@ -154,7 +154,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"optimizer": {"name": "optax", "arguments": {"b1": "much"}}},
-        "optimizer.arguments.b1=much: does not fit optax.yogi; allowed: a number",
+        "optimizer.arguments.b1=much: does not fit optax.yogi; allowed: a number >= 0 and < 1",
     ),
     (
         {"optimizer": {"name": "optax", "function": "radam", "arguments": {"nesterov": 1.0}}},

@@ -1,5 +1,6 @@
 """Optimizers of optax by name: their numbers are members', whoever writes the YAML."""
 
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,16 +9,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from test_trajectories import MODEL, batches, problem, trained
 
+from snnjax.config.declare import Arguments
+from snnjax.config.errors import ConfigError, show
+from snnjax.config.optax_functions import arguments_of, functions
+from snnjax.config.optimization import OptaxConfig
 from snnjax.config.overrides import check_overrides
-from snnjax.config.preflight import preflight
+from snnjax.config.preflight import preflight, the_only
 from snnjax.config.schema import Config
 from snnjax.config.sources import register
 from snnjax.config.split import fingerprint, split, to_dict
 from snnjax.config.strict import convert, from_hydra
+from snnjax.fit import check_optimizer
 from snnjax.optim.schedules import Pace
 from snnjax.step import init_state, train_step
 
@@ -32,6 +39,13 @@ NUMBERS: dict[str, dict[str, float]] = {
 }
 QUICK = ("yogi", "lamb", "sm3")
 COUNT = 3
+DOCUMENT = Path(__file__).parents[2] / "docs" / "optimization.md"
+FACTOR = "a number >= 0 and < 1"
+TYPES = "float32, bfloat16, float16"
+
+
+def by_name(function: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "optax", "function": function, "arguments": arguments}
 
 
 def config_of(function: str, number: int = 0, **further: Any) -> Config:
@@ -39,7 +53,7 @@ def config_of(function: str, number: int = 0, **further: Any) -> Config:
     less = 1 - 0.1 * number
     arguments = {name: value * less for name, value in NUMBERS[function].items()} | further
     rate = {"learning_rate": 0.02 * less}
-    optimizer = {"name": "optax", "function": function, "arguments": arguments, **rate}
+    optimizer = by_name(function, arguments) | rate
     return convert(Config, MODEL | {"optimizer": optimizer})
 
 
@@ -120,3 +134,133 @@ def test_momentum_follows_the_schedule() -> None:
         state, _ = jax.lax.scan(step, init_state(program, problem(), member), few)
         ends.append(state.network.params["output"]["kernel"])
     assert float(jnp.abs(ends[0] - ends[1]).max()) > 1e-4
+
+
+def test_the_command_of_the_document() -> None:
+    (line,) = re.findall(
+        r"^    python -m snnjax\.train (optimizer=optax .*)$", DOCUMENT.read_text(), re.MULTILINE
+    )
+    GlobalHydra.instance().clear()
+    config = the_only(line.split(), "several")
+    assert config.optimizer == OptaxConfig(
+        function="sm3", learning_rate=0.001, arguments=Arguments(momentum=0.9)
+    )
+    check_optimizer(config)
+
+
+def test_the_choice_by_itself() -> None:
+    GlobalHydra.instance().clear()
+    config = the_only(["optimizer=optax"], "several")
+    assert config.optimizer == OptaxConfig(function="adan")
+    check_optimizer(config)
+
+
+REFUSED: tuple[tuple[str, str, Any, str], ...] = (
+    ("adamw", "mu_dtype", "foo", f"{TYPES}, null"),
+    ("adamw", "mu_dtype", "flot32", f"{TYPES}, null; did you mean float32?"),
+    ("adamw", "mu_dtype", 16, f"{TYPES}, null"),
+    ("adafactor", "dtype_momentum", None, TYPES),
+    ("sgd", "momentum", "foo", f"{FACTOR}, null"),
+    ("sgd", "momentum", "nul", f"{FACTOR}, null; did you mean null?"),
+    ("rmsprop", "momentum", True, f"{FACTOR}, null"),
+    ("rmsprop", "decay", 1.0, FACTOR),
+    ("adafactor", "min_dim_size_to_factor", 8.5, "an integer >= 0"),
+    ("adafactor", "min_dim_size_to_factor", True, "an integer >= 0"),
+    ("adafactor", "decay_offset", None, "an integer"),
+    ("adamw", "mask", "foo", "null"),
+    ("adamw", "mask", True, "null"),
+    ("adamw", "weight_decay", -0.1, "a number >= 0"),
+    ("adafactor", "weight_decay_rate", -0.1, "a number >= 0, null"),
+    ("lars", "trust_ratio_mask", None, "true, false"),
+    ("yogi", "b1", 1.5, FACTOR),
+    ("yogi", "b1", 1, FACTOR),
+    ("yogi", "b2", -0.1, FACTOR),
+    ("yogi", "b2", None, FACTOR),
+    ("yogi", "eps", -1.0, "a number >= 0"),
+    ("radam", "eps_root", -1e-9, "a number >= 0"),
+    ("adan", "b3", 1.0, FACTOR),
+    ("signum", "beta", 1.0, FACTOR),
+    ("adadelta", "rho", 1.0, FACTOR),
+    ("radam", "threshold", False, "a number >= 0"),
+    ("optimistic_adam_v2", "beta", True, "a number"),
+)
+
+
+@pytest.mark.parametrize(("function", "name", "value", "allowed"), REFUSED)
+def test_arguments_that_do_not_fit(function: str, name: str, value: Any, allowed: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_hydra({"optimizer": by_name(function, {name: value})})
+    start = f"optimizer.arguments.{name}={show(value)}: does not fit optax.{function}"
+    assert str(caught.value) == f"{start}; allowed: {allowed}"
+
+
+@pytest.mark.filterwarnings("ignore:.*optimistic_adam:DeprecationWarning")
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("function", functions())
+def test_what_a_function_has_by_default_fits_it(function: str, precision: str) -> None:
+    """As numbers of members, with the types of its state, and with every switch turned."""
+    known = arguments_of(function)
+    assert known is not None
+    given = {name: value for name, value in known.items() if not isinstance(value, type)}
+    types = {name: "bfloat16" for name in known if "dtype" in name}
+    turned = {name: not value for name, value in given.items() if isinstance(value, bool)}
+    momentum = {name: 0.5 for name in known if name in ("momentum", "weight_decay_rate")}
+    for further in ({}, types | momentum, turned):
+        optimizer = by_name(function, given | further)
+        raw = {"optimizer": optimizer, "training": {"precision": precision}}
+        config = from_hydra(raw)
+        assert config.optimizer.arguments == optimizer["arguments"]
+        check_optimizer(config)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "start"),
+    [
+        (
+            "adafactor",
+            {"momentum": 0.9, "decay_offset": 3_000_000_000},
+            "decay_offset=3000000000: optax.adafactor cannot take a step with it: OverflowError: ",
+        ),
+        (
+            "adamw",
+            {"b1": 0.9, "mu_dtype": "foo"},
+            "mu_dtype=foo: optax.adamw cannot take a step with it: TypeError: data type 'foo' ",
+        ),
+        (
+            "adafactor",
+            {"min_dim_size_to_factor": 8.5},
+            "min_dim_size_to_factor=8.5: optax.adafactor cannot take a step with it: "
+            "TracerBoolConversionError: ",
+        ),
+    ],
+)
+def test_what_optax_itself_refuses(function: str, arguments: dict[str, Any], start: str) -> None:
+    """In a line that names the argument, also of what the names and defaults do not tell."""
+    config = Config(optimizer=OptaxConfig(function=function, arguments=Arguments(arguments)))
+    with pytest.raises(ConfigError) as caught:
+        check_optimizer(config)
+    line = str(caught.value)
+    assert line.startswith(f"optimizer.arguments.{start}")
+    assert line.endswith("; allowed: another value, or none")
+    assert "\n" not in line
+
+
+def test_a_state_that_does_not_keep_its_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training is a loop over one state: what changes its type would break there."""
+
+    def widening(learning_rate: Any, width: float) -> optax.GradientTransformation:
+        def init(params: Any) -> Any:
+            return jax.tree.map(lambda p: p.astype("bfloat16"), params)
+
+        return optax.GradientTransformation(
+            init, lambda updates, state, params=None: (updates, updates)
+        )
+
+    monkeypatch.setattr(optax, "widening", widening, raising=False)
+    optimizer = OptaxConfig(function="widening", arguments=Arguments(width=1.0))
+    with pytest.raises(ConfigError) as caught:
+        check_optimizer(Config(optimizer=optimizer))
+    assert str(caught.value) == (
+        "optimizer.function=widening: optax.widening cannot take a step with it: its state changes "
+        "shape or type from step to step"
+    )
