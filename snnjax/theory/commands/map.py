@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from snnjax.theory.command_line import add_selu, number, positive, table
 
 if TYPE_CHECKING:
-    from snnjax.theory.moments.moment_map import Array
+    from snnjax.theory.moments.quadrature import Array
 
 SUMMARY = "mean and variance after one layer, the Jacobian and its norm"
 
