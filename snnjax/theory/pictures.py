@@ -15,7 +15,8 @@ from snnjax.theory.depth.network import Ends
 from snnjax.theory.depth.slopes import numpy_slope
 from snnjax.theory.moments.activations import TWINS, numpy_activation
 from snnjax.theory.moments.jacobian import selu_jacobian, spectral_radius
-from snnjax.theory.moments.moment_map import Array, Moments, selu_map
+from snnjax.theory.moments.moment_map import Moments, selu_map
+from snnjax.theory.moments.quadrature import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -192,10 +193,14 @@ def draw_network(layers: Sequence[Layer], title: str) -> "Figure":
     _draw_layers(axes[0], layers, color=_BLUE, marker="o", markersize=3)
     numbers = np.arange(1, len(layers) + 1)
     finite = [layer.finite for layer in layers]
-    if all(one is not None for one in finite):
-        moments = [one.moments for one in finite if one is not None]
-        spread = np.array([one.spread for one in finite if one is not None])
-        variance = np.array([x.variance for x in moments])
+    if any(one is not None and one.moments is not None for one in finite):
+        known = [
+            (math.nan, math.nan)
+            if one is None or one.moments is None
+            else (one.moments.variance, one.spread)
+            for one in finite
+        ]
+        variance, spread = np.array(known).T
         axes[0, 1].plot(numbers, variance, color=_ORANGE, label="at this width")
         band = np.maximum(variance * (1 - spread), variance * 1e-3), variance * (1 + spread)
         axes[0, 1].fill_between(
