@@ -110,7 +110,9 @@ def test_the_curves_are_those_of_the_theory() -> None:
 
     axes = pictures.draw_activations().axes
     drawn = {ax.get_title(): ax.get_lines()[2].get_data() for ax in axes}
-    assert len(drawn) == 15
+    assert len(drawn) == 16
+    x, y = drawn["maxout of two lines"]
+    np.testing.assert_allclose(y, np.maximum(-0.6 * x - 0.5, 0.8 * x + 0.2))
     x, y = drawn["mish"]
     np.testing.assert_allclose(y, numpy_activation(ModelConfig(activation="mish"))(x))
     assert pictures._settled(0.0, 1.1) == pytest.approx((0.04852, 1.39931), abs=2e-5)
