@@ -105,6 +105,7 @@ def test_that_none_exists_is_said_and_is_the_exit_code(capsys):
         (["constants", "--family", "seluu"], "--family=seluu: no such choice; allowed: selu"),
         (["constants", "--rate", "1"], "--rate: 1: not a number in [0, 1)"),
         (["constants", "--digits", "0"], "--digits=0: must lie between"),
+        (["constants", "--tau", "1e40"], "--tau=1e+40: must lie between"),
         (["fixed", "--means", "5", "-5"], "--means 5 -5: the first must be below"),
         (["map", "--activation", "elu", "--alpha", "2"], "--alpha: elu has none; only"),
         (["map", "--activation", "relu", "--mu", "1e300", "--omega", "1"], "a net input of mean"),
