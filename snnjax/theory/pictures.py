@@ -195,7 +195,9 @@ def draw_depth(depth: int = 32, width: int = 256) -> "Figure":
     axes[0, 1].set_ylim(*_VARIANCES)
     axes[0, 2].set_ylim(*_GRADIENTS)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, handlelength=3.5)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, fontsize=8, handlelength=3.5
+    )
     return figure
 
 
