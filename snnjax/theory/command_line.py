@@ -26,6 +26,11 @@ def rate(text: str) -> float:
     return _number(text, "a number in [0, 1)", lambda x: 0 <= x < 1)
 
 
+def shown_mean(mean: float, variance: float) -> float:
+    """Return a mean as it is printed: 0 where it is rounding beside the deviation."""
+    return 0.0 if abs(mean) < 1e-12 * math.sqrt(variance) else mean
+
+
 def add_selu(parser: argparse.ArgumentParser) -> None:
     """Add the constants of SELU."""
     parser.add_argument("--alpha", type=positive, default=ALPHA_01, help="of SELU")

@@ -15,7 +15,8 @@ from snnjax.theory.depth.network import Ends
 from snnjax.theory.depth.slopes import numpy_slope
 from snnjax.theory.moments.activations import TWINS, numpy_activation
 from snnjax.theory.moments.jacobian import selu_jacobian, spectral_radius
-from snnjax.theory.moments.moment_map import Array, Moments, selu_map
+from snnjax.theory.moments.moment_map import Moments, selu_map
+from snnjax.theory.moments.quadrature import Array, Function
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +25,10 @@ SUFFIXES = (".svg", ".png", ".pdf")
 
 # Values that differ by more than this factor are drawn on a logarithmic axis.
 _MANY = 5
+_GRADIENTS = 1e-8, 1e6
+_VARIANCES = 1e-6, 1e2  # what is drawn of all methods; those that leave it have failed
 _DOMAIN = ((-0.1, 0.1), (0.8, 1.5))  # of mu and nu in Theorem 1
+_LINES = (-0.6, -0.5), (0.8, 0.2)  # slopes and intercepts of two pieces of a maxout unit
 _STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -37,14 +41,28 @@ _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "snnjax",  # the same picture is the same file
 }
-_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _GREY = (
-    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#555555"),
+_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _GREY, _SKY, _BLACK = (
+    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#555555", "#56b4e9", "#000000"),
 )
-_METHODS: Mapping[str, tuple[dict[str, Any], str, str]] = {
-    "SELU, LeCun": ({"activation": "selu", "init": "lecun_normal"}, _BLUE, "-"),
+
+
+def _dashes(place: int) -> tuple[float, tuple[float, float]]:
+    """Return dashes that leave room for those of two other places of the same curve."""
+    return 3.0 * (3 - place), (3, 6)
+
+
+_SELU = "SELU, LeCun"
+_METHODS: Mapping[str, tuple[dict[str, Any], str, Any]] = {
+    _SELU: ({"activation": "selu", "init": "lecun_normal"}, _BLUE, "-"),  # below all others
     "ReLU, He": ({"activation": "relu", "init": "he_normal"}, _ORANGE, "-"),
     "ReLU, batch norm": (
-        {"activation": "relu", "init": "he_normal", "norm": "batch"}, _ORANGE, "--"
+        {"activation": "relu", "init": "he_normal", "norm": "batch"}, _ORANGE, _dashes(0)
+    ),
+    "ReLU, layer norm": (
+        {"activation": "relu", "init": "he_normal", "norm": "layer"}, _SKY, _dashes(1)
+    ),
+    "ReLU, weight norm": (
+        {"activation": "relu", "init": "he_normal", "norm": "weight"}, _BLACK, _dashes(2)
     ),
     "tanh, Glorot": ({"activation": "tanh", "init": "glorot_uniform"}, _GREEN, "-"),
     "tanh, standard": ({"activation": "tanh", "init": "uniform"}, _GREEN, "--"),
@@ -124,7 +142,10 @@ def draw_contraction() -> "Figure":
     levels = np.arange(np.floor(rates.min() * 50) / 50, rates.max() + 0.01, 0.01)
     filled = ax.contourf(omegas, taus, rates, levels, cmap="viridis")
     lines = ax.contour(omegas, taus, rates, levels[::2], colors="white", linewidths=0.7)
-    ax.clabel(lines, fmt="%.2f", fontsize=8)
+    middle = rates[:, len(omegas) // 2]
+    within = [level for level in lines.levels if middle.min() < level < middle.max()]
+    places = [(0.0, float(taus[np.abs(middle - level).argmin()])) for level in within]
+    ax.clabel(lines, within, fmt="%.2f", fontsize=8, manual=places)
     corners = [-0.1, 0.1, 0.1, -0.1, -0.1], [0.95, 0.95, 1.1, 1.1, 0.95]
     ax.plot(*corners, color=_ORANGE, linewidth=1.8, label="domain of Theorem 1")
     ax.plot(
@@ -140,19 +161,17 @@ def draw_contraction() -> "Figure":
 @_styled
 def draw_activations() -> "Figure":
     """Draw every activation and its derivative."""
-    names = [name for name in TWINS if name != "maxout"]
-    figure, axes = _figure((9.0, 7.2), 3, 5, "Activations and their derivatives")
+    figure, axes = _figure((8.4, 8.4), 4, 4, "Activations and their derivatives")
     x = np.linspace(-4, 4, 401)
-    for ax, name in zip(axes.ravel(), names, strict=True):
-        model = ModelConfig(activation=name)
-        function, slope = numpy_activation(model), numpy_slope(model)
-        if function is None or slope is None:
-            continue
+    for ax, name in zip(axes.ravel(), TWINS, strict=True):
+        function, slope = _curves(name)
         ax.axhline(0, color="black", linewidth=0.5)
         ax.axvline(0, color="black", linewidth=0.5)
         ax.plot(x, np.asarray(function(x)), color=_BLUE, linewidth=1.6, label="f(x)")
-        ax.plot(x, _broken(np.asarray(slope(x), np.float64)), color=_ORANGE, label="f'(x)")
-        ax.set(title=name, xlim=(-4, 4), ylim=(-2.2, 2.6))
+        slopes = _broken(np.asarray(slope(x), np.float64))
+        ax.plot(x, slopes, color=_ORANGE, linestyle=(0, (2, 1.5)), label="f'(x)")
+        title = f"{name} of two lines" if name == "maxout" else name
+        ax.set(title=title, xlim=(-4, 4), ylim=(-2.2, 2.6))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
@@ -169,10 +188,16 @@ def draw_depth(depth: int = 32, width: int = 256) -> "Figure":
         layers = forecast(model, Ends(width, 10), training=False)
         if layers is not None:
             outer = [layer for layer in layers if ".hidden." not in layer.name]
-            _draw_layers(axes[0], outer, color=color, linestyle=line, label=name)
+            width_of_line = 4.0 if name == _SELU else 1.5
+            style = {"color": color, "linestyle": line, "linewidth": width_of_line}
+            _draw_layers(axes[0], outer, label=name, **style)
     _label_layers(axes[0])
+    axes[0, 1].set_ylim(*_VARIANCES)
+    axes[0, 2].set_ylim(*_GRADIENTS)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, fontsize=8, handlelength=3.5
+    )
     return figure
 
 
@@ -192,10 +217,14 @@ def draw_network(layers: Sequence[Layer], title: str) -> "Figure":
     _draw_layers(axes[0], layers, color=_BLUE, marker="o", markersize=3)
     numbers = np.arange(1, len(layers) + 1)
     finite = [layer.finite for layer in layers]
-    if all(one is not None for one in finite):
-        moments = [one.moments for one in finite if one is not None]
-        spread = np.array([one.spread for one in finite if one is not None])
-        variance = np.array([x.variance for x in moments])
+    if any(one is not None and one.moments is not None for one in finite):
+        known = [
+            (math.nan, math.nan)
+            if one is None or one.moments is None
+            else (one.moments.variance, one.spread)
+            for one in finite
+        ]
+        variance, spread = np.array(known).T
         axes[0, 1].plot(numbers, variance, color=_ORANGE, label="at this width")
         band = np.maximum(variance * (1 - spread), variance * 1e-3), variance * (1 + spread)
         axes[0, 1].fill_between(
@@ -224,13 +253,16 @@ def _draw_layers(axes: Array, layers: Sequence[Layer], **style: Any) -> None:
     )
     for ax, values in zip(axes, columns, strict=True):
         y = np.array(values, np.float64)
-        ax.plot(numbers, np.where(np.isfinite(y), y, np.nan), linewidth=1.5, **style)
+        ax.plot(numbers, np.where(np.isfinite(y), y, np.nan), **{"linewidth": 1.5, **style})
 
 
 def _label_layers(axes: Array) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     titles = "mean of activations", "variance of activations", "mean squared gradient"
     for ax, title in zip(axes, titles, strict=True):
         ax.set(title=title, xlabel="layer")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     low, high = axes[0].get_ylim()
     axes[0].set_ylim(min(low, -0.1), max(high, 0.1))
     for ax in axes[1:]:
@@ -250,6 +282,19 @@ def _settled(omega: float, tau: float, start: Moments = Moments(0.0, 1.0)) -> Mo
             return after
         x = after
     return x
+
+
+def _curves(name: str) -> tuple[Function, Function]:
+    """Return an activation and its derivative; of maxout those of the larger of two lines."""
+    if name == "maxout":
+        (a, b), (c, d) = _LINES
+        larger = lambda x: np.maximum(a * x + b, c * x + d)  # noqa: E731  a pair of functions
+        return larger, lambda x: np.where(a * x + b > c * x + d, a, c)
+    model = ModelConfig(activation=name)
+    function, slope = numpy_activation(model), numpy_slope(model)
+    if function is None or slope is None:
+        raise ValueError(f"{name}: no such activation")
+    return function, slope
 
 
 def _broken(slopes: Array) -> Array:

@@ -11,7 +11,7 @@ from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
 from snnjax.nn.mlp import MLP
 from snnjax.nn.randomness import Randomness
-from snnjax.theory.depth.finite_width import _TRUNCATED
+from snnjax.theory.depth.finite_width import _TRUNCATED, LARGEST_SPREAD
 from snnjax.theory.depth.forecast import forecast
 from snnjax.theory.depth.network import Ends
 
@@ -112,3 +112,13 @@ def test_kurtosis_of_truncated_normals_by_sampling():
 def test_what_other_rows_decide_is_not_guessed(choices):
     layers = forecast(ModelConfig(**choices), Ends(9, 3))
     assert layers[0].finite is None
+
+
+@pytest.mark.parametrize("width", [16, 32])
+def test_where_networks_differ_too_much_nothing_is_said(width):
+    model = ModelConfig(depth=32, width=width, activation="relu", init="he_normal", dropout=0.0)
+    layers = [layer.finite for layer in forecast(model, Ends(64, 10))]
+    spreads = (1 + 2 / 64) * (1 + 5 / width) ** np.arange(1, 33) - 1
+    is_known = [layer.moments is not None for layer in layers]
+    assert is_known == list(spreads**0.5 <= LARGEST_SPREAD)
+    assert all(layer.moments.variance > 0 for layer in layers if layer.moments is not None)

@@ -22,6 +22,9 @@ QUICK = {
     "snn": ({"dropout": 0.1, "input_dropout": 0.05}, 2, 160, 6),
     "highway, ordinary": ({**HIGHWAY, **ORDINARY, "gate_bias": -1.0}, 2, 160, 6),
     "resnet, batch": ({**RESNET, **ORDINARY, "norm": "batch"}, 1, 160, 6),
+    "resnet, weight": ({**RESNET, "norm": "weight"}, 2, 160, 6),
+    "resnet, lsuv": ({**RESNET, "init": "lsuv"}, 2, 160, 6),
+    "resnet, diavolo": ({**RESNET, "norm": "batch", "form": "diavolo"}, 2, 160, 6),
 }
 SLOW = {
     "relu, he, bias": ({**RELU, "init_bias": 0.2}, 4, 256, 12),

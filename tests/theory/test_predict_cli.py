@@ -48,6 +48,28 @@ def test_sigmoids_are_told_why_they_fail(capsys: pytest.CaptureFixture[str]) -> 
     assert "|w| > 4 only" in capsys.readouterr().out
 
 
+def test_layers_too_narrow_for_finite_widths_have_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "net.svg"
+    run(predict, "model=msra", "model.depth=32", "model.width=32", "--out", str(out))
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said.splitlines() if line.startswith("hidden.")]
+    assert [len(row) for row in rows] == [9] * 2 + [7] * 30
+    assert "No finite variance where the spread is above 0.75" in said
+    run(predict, "model=msra", "model.depth=2", "model.width=512")
+    assert "No finite variance" not in capsys.readouterr().out
+
+
+def test_gradients_of_normalised_patches_are_told_to_be_larger(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = "model=cnn", "model.dropout=0", "model.conv_dropout=0"
+    for norm, is_told in (("layer", True), ("rms", True), ("batch", False), ("none", False)):
+        run(predict, *words, f"model.norm={norm}")
+        assert ("40 to 70 %" in capsys.readouterr().out) == is_told
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -74,9 +96,9 @@ def test_pixels_of_digits_are_alike_and_columns_of_tables_are_not() -> None:
 
 
 def test_figures_are_written_and_light(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(figures, "depth", "--out-dir", str(tmp_path / "new")) == 0
+    assert run(figures, "depth", "depth", "--out-dir", str(tmp_path / "new")) == 0
     written = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    assert {path.name for path in written} == {"depth.svg", "depth.png"}
+    assert sorted(path.name for path in written) == ["depth.png", "depth.svg"]
     assert all(1000 < path.stat().st_size < 250_000 for path in written)
     again = tmp_path / "again.svg"
     pictures.save(pictures.draw_depth(), again)
@@ -88,12 +110,11 @@ def test_the_curves_are_those_of_the_theory() -> None:
 
     axes = pictures.draw_activations().axes
     drawn = {ax.get_title(): ax.get_lines()[2].get_data() for ax in axes}
-    assert len(drawn) == 15
+    assert len(drawn) == 16
+    x, y = drawn["maxout of two lines"]
+    np.testing.assert_allclose(y, np.maximum(-0.6 * x - 0.5, 0.8 * x + 0.2))
     x, y = drawn["mish"]
     np.testing.assert_allclose(y, numpy_activation(ModelConfig(activation="mish"))(x))
-    assert pictures._rate(0.0, 1.0, pictures._settled(0.0, 1.0)) == pytest.approx(
-        0.782648, abs=2e-6
-    )
     assert pictures._settled(0.0, 1.1) == pytest.approx((0.04852, 1.39931), abs=2e-5)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from snnjax.theory.__main__ import main
+from snnjax.theory.fixed_points import paving
 from snnjax.theory.moments.moment_map import selu_map
 
 
@@ -36,6 +37,19 @@ def test_the_map_is_printed_with_its_jacobian(capsys):
     np.testing.assert_allclose(float(rows[2][1]), mean, rtol=1e-11)
     np.testing.assert_allclose(float(rows[3][1]), variance, rtol=1e-11)
     assert rows[4][:2] == ["spectral", "norm"]
+
+
+def test_a_mean_that_is_rounding_is_printed_as_0(capsys):
+    _, (out, _) = told(capsys, "map")
+    assert out.splitlines()[2].split()[:2] == ["mean", "0"]
+
+
+def test_what_is_proved_of_a_box_is_said_when_the_rest_is_not(capsys, monkeypatch):
+    monkeypatch.setattr(paving, "_MOST_CELLS", 40)
+    code, (out, _) = told(capsys, "fixed", "--box", 0, 0, 0.5, 3)
+    assert code == 1
+    assert "not proved: the fixed points for omega 0 to 0 and tau " in out
+    assert "in each part of the box that is proved so far" in out
 
 
 def test_other_activations_come_with_an_error(capsys):
@@ -91,12 +105,16 @@ def test_that_none_exists_is_said_and_is_the_exit_code(capsys):
         (["constants", "--family", "seluu"], "--family=seluu: no such choice; allowed: selu"),
         (["constants", "--rate", "1"], "--rate: 1: not a number in [0, 1)"),
         (["constants", "--digits", "0"], "--digits=0: must lie between"),
+        (["constants", "--tau", "1e40"], "--tau=1e+40: must lie between"),
+        (["fixed", "--means", "5", "-5"], "--means 5 -5: the first must be below"),
+        (["map", "--activation", "elu", "--alpha", "2"], "--alpha: elu has none; only"),
+        (["map", "--activation", "relu", "--mu", "1e300", "--omega", "1"], "a net input of mean"),
     ],
 )
 def test_mistakes_are_one_line(words, line, capsys):
-    code, (_, err) = told(capsys, *words)
+    code, (out, err) = told(capsys, *words)
     (only,) = err.splitlines()
-    assert code == 2
+    assert (code, out) == (2, "")
     assert only.startswith(f"snnjax: error: {line}")
 
 

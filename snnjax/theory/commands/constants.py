@@ -26,11 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the constants under each definition; return 1 if there are none at all."""
+    from snnjax.config.errors import ConfigError
+    from snnjax.theory.fixed_points.constants import check
     from snnjax.theory.fixed_points.definitions import DEFINITIONS
     from snnjax.theory.fixed_points.pieces import FAMILIES
+    from snnjax.theory.moments.moment_map import Moments
 
     families = _chosen("--family", given.family, FAMILIES)
     definitions = _chosen("--definition", given.definition, DEFINITIONS)
+    wanted = Moments(given.mean, given.variance)
+    try:
+        check(wanted, given.tau, given.digits)
+    except ValueError as wrong:
+        raise ConfigError(f"--{wrong}") from wrong
     count = 0
     for family in families:
         rule = FAMILIES[family]

@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
         given.out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out-dir={given.out_dir}: cannot be made: {error.strerror}") from error
-    for name in given.names or FIGURES:
+    for name in dict.fromkeys(given.names or FIGURES):
         figure = FIGURES[name]()
         for kind in given.formats:
             path = given.out_dir / f"{name}.{kind}"

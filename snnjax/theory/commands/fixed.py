@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from snnjax.theory.command_line import add_selu, number, positive, table
+from snnjax.theory.command_line import add_selu, number, positive, shown_mean, table
 
 if TYPE_CHECKING:
     from snnjax.theory.fixed_points.box import Box
@@ -50,20 +50,22 @@ def _at_point(given: argparse.Namespace) -> int:
     from snnjax.theory.fixed_points.points import basin, fixed_points, growth_of_nothing
 
     omega, tau, constants = given.omega, given.tau, (given.alpha, given.scale)
+    cell = ((omega, omega), (tau, tau))
+    region = _region(given, cell)
     found = fixed_points(omega, tau, *constants)
     rows = []
     for point in found:
         where = "-"
         if point.stability == "attracting":
             where = _show_basin(basin(point, omega, tau, *constants))
-        mean = 0.0 if abs(point.mean) < 1e-12 else point.mean
+        mean = shown_mean(point.mean, point.variance)
         numbers = (mean, point.variance, point.rate, point.norm)
         rows.append([point.stability, *(f"{x:.10g}" for x in numbers), where])
     print(f"omega {omega:g}, tau {tau:g}")
     print(table(["", "mean", "variance", "rate", "norm", "basin"], rows) if rows else "none")
     growth = growth_of_nothing(tau, *constants)
     print(f"mean 0, variance 0 is kept too; at omega 0 a variance near 0 grows {growth:.4g} times")
-    return _prove(given, ((omega, omega), (tau, tau)), found)
+    return _prove(given, cell, region, found)
 
 
 def _over_box(given: argparse.Namespace) -> int:
@@ -76,15 +78,18 @@ def _over_box(given: argparse.Namespace) -> int:
     # Decimals lie between floats.
     omega = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
     tau = math.nextafter(least, 0), math.nextafter(most, math.inf)
+    region = _region(given, (omega, tau))
     print(f"omega {low:g} to {high:g}, tau {least:g} to {most:g}")
-    return _prove(given, (omega, tau), None)
+    return _prove(given, (omega, tau), region, None)
 
 
-def _prove(given: argparse.Namespace, cell: "Box", expected: "Sequence[FixedPoint] | None") -> int:
+def _prove(
+    given: argparse.Namespace, cell: "Box", region: "Box", expected: "Sequence[FixedPoint] | None"
+) -> int:
     """Print what is proved; return 1 if it is not what was found otherwise, or nothing."""
     from snnjax.theory.fixed_points.paving import UndecidedError, enclose
 
-    began, region = time.process_time(), _region(given, cell)
+    began = time.process_time()
     try:
         found = enclose(cell, region, given.alpha, given.scale)
     except UndecidedError as wrong:

@@ -3,10 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from snnjax.theory.command_line import add_selu, number, positive, table
+from snnjax.constants import ALPHA_01, LAMBDA_01
+from snnjax.theory.command_line import add_selu, number, positive, shown_mean, table
 
 if TYPE_CHECKING:
-    from snnjax.theory.moments.moment_map import Array
+    from snnjax.theory.moments.quadrature import Array
 
 SUMMARY = "mean and variance after one layer, the Jacobian and its norm"
 
@@ -34,7 +35,7 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError(str(wrong)) from wrong
     m, v = given.mu * given.omega, given.nu * given.tau
     rows = [
-        ["mean", f"{mean:.12g}", *(f"{entry:.12g}" for entry in matrix[0])],
+        ["mean", f"{shown_mean(mean, variance):.12g}", *(f"{entry:.12g}" for entry in matrix[0])],
         ["variance", f"{variance:.12g}", *(f"{entry:.12g}" for entry in matrix[1])],
     ]
     print(f"{given.activation} of net inputs z ~ N({m:g}, {v:g})")
@@ -65,6 +66,9 @@ def _layer(given: argparse.Namespace) -> tuple[float, float, "Array", float | No
     if function is None:
         allowed, hint = enumerate_names(names), nearest(name, names)
         raise ConfigError(complaint("--activation", name, "no such choice", allowed, hint))
+    if (given.alpha, given.scale) != (ALPHA_01, LAMBDA_01):
+        option = "--alpha" if given.alpha != ALPHA_01 else "--lambda"
+        raise ConfigError(f"{option}: {name} has none; only --activation selu takes it")
     estimate = moments(function, net)
     slope = jacobian(function, Moments(given.mu, given.nu), given.omega, given.tau)
     return *estimate.moments, slope.matrix, max(estimate.error, slope.error)

@@ -29,6 +29,10 @@ mean square between networks, relative. gradient, by weight: mean squares for on
 of outputs with N(0, 1) weights. J: singular values of a layer's (or block's) Jacobian, mean and
 root mean square. Inputs of mean {mean:.3g} and variance {variance:.3g}, dropout {dropout}."""
 
+_PATCHES = """\
+Patches of so few inputs differ in length, those of pixels that are alike the more: gradients in the
+first convolution are 40 to 70 % above these."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the subcommand takes."""
@@ -55,13 +59,13 @@ def run(given: argparse.Namespace) -> int:
     start = STANDARD
     if config.data.standardize == "none":
         start = Moments(inputs.mean, inputs.variance)
-    is_training = not given.evaluation
+    is_training, alike = not given.evaluation, likeness(config, data)
     layers = forecast(
         config.model,
         Ends(*inputs[:2]),
         start,
         training=is_training,
-        correlation=likeness(config, data),
+        correlation=alike,
     )
     if layers is None:
         problem = f"nothing is known of this {config.model.name} of {config.model.activation} units"
@@ -70,8 +74,12 @@ def run(given: argparse.Namespace) -> int:
     print(table(layers))
     said = "on" if is_training and config.model.dropout else "off"
     print(_NOTES.format(mean=start.mean, variance=start.variance, dropout=said))
+    if any(layer.finite is not None and layer.finite.moments is None for layer in layers):
+        print(_of_narrow_layers())
     if config.model.activation == "sigmoid":
         print(_of_sigmoids())
+    if _sees_patches(config, alike):
+        print(_PATCHES)
     if given.out is not None:
         from snnjax.theory.pictures import draw_network, save
 
@@ -115,9 +123,9 @@ def _cells(layer: "Layer") -> tuple[str, ...]:
     finite, back = layer.finite, layer.backward
     is_infinite = not math.isfinite(layer.after.variance)
     own = ("", "inf") if is_infinite else (show_mean(layer.after), f"{layer.after.variance:.4g}")
-    widths = (
-        ("", "") if finite is None else (f"{finite.moments.variance:.4g}", _short(finite.spread))
-    )
+    widths = ("", "")
+    if finite is not None and finite.moments is not None:
+        widths = f"{finite.moments.variance:.4g}", _short(finite.spread)
     if back is None:
         return (layer.name, *own, *widths, "", "", "", "")
     singular = "" if back.singular is None else _short(back.singular)
@@ -136,6 +144,20 @@ def _title(config: "Config") -> str:
     size = f"depth {model.depth}, width {model.width}"
     kind = f"{model.activation}, {model.init}{norm}{dropout}"
     return f"{model.name} on {config.data.name}: {kind}; {size}"
+
+
+def _of_narrow_layers() -> str:
+    from snnjax.theory.depth.finite_width import LARGEST_SPREAD
+
+    return (
+        f"No finite variance where the spread is above {LARGEST_SPREAD:g}: so narrow layers differ "
+        "too much\nbetween networks for the first order."
+    )
+
+
+def _sees_patches(config: "Config", alike: float) -> bool:
+    """Tell whether patches of pixels that are alike are normalised each by itself."""
+    return alike > 0 and config.model.norm in ("layer", "rms")
 
 
 def _of_sigmoids() -> str:

@@ -16,10 +16,13 @@ from snnjax.config.schema import ModelConfig
 from snnjax.theory.depth.layer import is_after
 from snnjax.theory.moments.activations import numpy_activation
 from snnjax.theory.moments.dropout import ALPHA_KINDS, alpha_affine
-from snnjax.theory.moments.moment_map import Array, Moments, net_input
+from snnjax.theory.moments.moment_map import Moments, net_input
 from snnjax.theory.moments.nodes import normal_law
+from snnjax.theory.moments.quadrature import Array
 from snnjax.theory.moments.weights import Weights
 
+LARGEST_SPREAD = 0.75
+"""The next orders are as large as the square of the spread: beyond this the first says nothing."""
 _STEP = 0.03  # relative, of the variance of net inputs, for derivatives
 # Of the distributions that weights are drawn from: fourth moment over squared variance, less 3.
 _UNIFORM = -6 / 5
@@ -32,11 +35,13 @@ class Finite(NamedTuple):
     """One layer of finite width.
 
     Attributes:
-        moments: Mean and variance of its units over networks, rows and units.
+        moments: Mean and variance of its units over networks, rows and units; None where the
+            first order says nothing of them: the spread is above `LARGEST_SPREAD`, or the
+            variance would not be positive.
         spread: Standard deviation over networks of a row's mean square, over its mean.
     """
 
-    moments: Moments
+    moments: Moments | None
     spread: float
 
 
@@ -85,7 +90,8 @@ def finite_widths(
             return None
         moments, row = step
         spread = math.sqrt(max(row.variance, 0.0)) / max(row.limit + row.shift, 1e-300)
-        found.append(Finite(moments, spread))
+        is_small = spread <= LARGEST_SPREAD and moments.variance > 0
+        found.append(Finite(moments if is_small else None, spread))
     return found
 
 

@@ -12,8 +12,9 @@ from scipy.special import expit
 from snnjax.config.schema import ModelConfig
 from snnjax.theory.depth.backward import Backward
 from snnjax.theory.depth.layer import Passage, hidden_layer
-from snnjax.theory.moments.moment_map import Array, Moments
+from snnjax.theory.moments.moment_map import Moments
 from snnjax.theory.moments.nodes import normal_law
+from snnjax.theory.moments.quadrature import Array
 from snnjax.theory.moments.weights import Weights
 
 _SHARED_NODES = 24

@@ -15,8 +15,9 @@ from snnjax.config.schema import ModelConfig
 from snnjax.theory.depth.slopes import numpy_slope
 from snnjax.theory.moments.activations import numpy_activation
 from snnjax.theory.moments.dropout import ALPHA_KINDS, alpha_affine
-from snnjax.theory.moments.moment_map import Array, Moments
+from snnjax.theory.moments.moment_map import Moments
 from snnjax.theory.moments.nodes import Law, normal_law
+from snnjax.theory.moments.quadrature import Array
 from snnjax.theory.moments.weights import Weights
 from snnjax.widths import KERNEL_SIZE, Padding
 

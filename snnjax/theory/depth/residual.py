@@ -25,8 +25,9 @@ from snnjax.theory.depth.layer import (
 from snnjax.theory.depth.slopes import kept_slope, numpy_slope
 from snnjax.theory.moments.activations import numpy_activation
 from snnjax.theory.moments.dropout import ALPHA_KINDS, alpha_affine
-from snnjax.theory.moments.moment_map import Array, Moments
+from snnjax.theory.moments.moment_map import Moments
 from snnjax.theory.moments.nodes import Law, normal_law, panels
+from snnjax.theory.moments.quadrature import Array
 from snnjax.theory.moments.weights import Weights
 
 _REACH = 8.0  # deviations of F(x)

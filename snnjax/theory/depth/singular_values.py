@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from snnjax.theory.moments.moment_map import Array
 from snnjax.theory.moments.nodes import Law
+from snnjax.theory.moments.quadrature import Array
 
 _GROUPS, _STEP, _REACH, _ROUNDS = 64, 0.5, 44.0, 60
 

@@ -15,8 +15,9 @@ from scipy.special import expit, ndtr
 from snnjax.config.schema import ModelConfig
 from snnjax.constants import ALPHA_01, LAMBDA_01
 from snnjax.theory.moments.dropout import ALPHA_KINDS, alpha_affine
-from snnjax.theory.moments.moment_map import Array, Function, Moments
+from snnjax.theory.moments.moment_map import Moments
 from snnjax.theory.moments.nodes import Law, normal_law
+from snnjax.theory.moments.quadrature import Array, Function
 
 
 def _selu(x: Array, selu_alpha: float = ALPHA_01, selu_lambda: float = LAMBDA_01) -> Array:

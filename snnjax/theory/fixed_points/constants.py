@@ -71,7 +71,7 @@ def solve(
     """
     import mpmath
 
-    _check(wanted, tau, digits)
+    check(wanted, tau, digits)
     rule = FAMILIES[family]
     net = net_of(definition, wanted, tau)
     with mpmath.workdps(digits + _SPARE + _lost_digits(net, wanted)):
@@ -160,7 +160,12 @@ def _lost_digits(net: Moments, wanted: Moments) -> int:
     return sum(2 * ceil(abs(log10(size))) for size in sizes)
 
 
-def _check(wanted: Moments, tau: float, digits: int) -> None:
+def check(wanted: Moments, tau: float, digits: int) -> None:
+    """Refuse what `solve` refuses.
+
+    Raises:
+        ValueError: As there.
+    """
     for name, number in (("variance", wanted.variance), ("tau", tau)):
         if not 1e-30 <= number <= 1e30:
             raise ValueError(f"{name}={number:g}: must lie between 1e-30 and 1e+30")

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from snnjax.theory.moments.calculus import Calculus
-from snnjax.theory.moments.moment_map import Array, Moments
+from snnjax.theory.moments.moment_map import Moments
+from snnjax.theory.moments.quadrature import Array
 
 
 class Definition(NamedTuple):

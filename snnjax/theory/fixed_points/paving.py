@@ -7,6 +7,7 @@ for all omega and tau of a cell; where that fails the cell is cut.
 import heapq
 import itertools
 import math
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -86,7 +87,7 @@ def enclose(
                 continue
             is_too_much = len(tasks) + len(counts) >= _MOST_CELLS or paving.boxes > _MOST_AT_LAST
             if is_too_much or widths(task.cell) == (0, 0):
-                raise UndecidedError(_undecided(task.cell))
+                raise UndecidedError(_undecided(task.cell, counts))
             tasks += (_Task(half, undecided, found) for half in halves(task.cell, wider(task.cell)))
         hull, error = _hull(proved, tolerance, selu)
         return Set(proved, (min(counts), max(counts)), hull, error, paving.boxes)
@@ -180,9 +181,20 @@ def _extreme(
     return sign * outer, outer - inner
 
 
-def _undecided(cell: Box) -> str:
+def _undecided(cell: Box, counts: Sequence[int]) -> str:
+    """Return which cell is not decided, and how many fixed points those have that are."""
     names = (
-        f"{name} {low:g} to {high:g}"
+        f"{name} {_shown(low)} to {_shown(high)}"
         for name, (low, high) in zip(("omega", "tau"), cell, strict=True)
     )
-    return f"the fixed points for {' and '.join(names)} cannot be told apart"
+    problem = f"the fixed points for {' and '.join(names)} cannot be told apart"
+    if not counts:
+        return problem
+    few, many = min(counts), max(counts)
+    number = f"{few}" if few == many else f"{few} to {many}"
+    return f"{problem}; there are {number} in each part of the box that is proved so far"
+
+
+def _shown(end: float) -> str:
+    """Return an end of a cell; next to 0 it is 0, rounded outward."""
+    return "0" if abs(end) < sys.float_info.min else f"{end:g}"

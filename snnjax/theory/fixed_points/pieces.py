@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from snnjax.theory.moments.activations import TWINS
-from snnjax.theory.moments.moment_map import Function, selu
+from snnjax.theory.moments.moment_map import selu
+from snnjax.theory.moments.quadrature import Function
 
 Number = Any
 """An `mpmath.mpf`."""

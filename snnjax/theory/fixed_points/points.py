@@ -16,7 +16,7 @@ from snnjax.theory.moments.jacobian import (
     spectral_norm,
     spectral_radius,
 )
-from snnjax.theory.moments.moment_map import Array
+from snnjax.theory.moments.quadrature import Array
 
 LOW, HIGH = 1e-3, 1e3
 """Variances between which fixed points are looked for."""

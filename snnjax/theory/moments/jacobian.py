@@ -10,7 +10,8 @@ from scipy.special import erfc, erfcx, ndtr
 
 from snnjax.constants import ALPHA_01, LAMBDA_01
 from snnjax.theory.moments.calculus import Backend, Calculus, selu_calculus
-from snnjax.theory.moments.moment_map import NODES, Array, Function, Moments, nodes
+from snnjax.theory.moments.moment_map import Moments
+from snnjax.theory.moments.quadrature import NODES, Array, Function, nodes, panels, refined
 
 _NUMPY = Backend(np, ndtr, erfc, erfcx)
 # Beyond, squares overflow.
@@ -22,7 +23,8 @@ class JacobianEstimate(NamedTuple):
 
     Attributes:
         matrix: Of shape (2, 2).
-        error: By how much doubling the nodes changed it, the largest of the changes.
+        error: By how much doubling the nodes of the panels that `moments` takes changed it, the
+            largest of the changes.
     """
 
     matrix: Array
@@ -128,9 +130,14 @@ def quadrature_calculus(
             f"a net input of mean {net.mean:g} and variance {net.variance:g}: the variance must be "
             f"above 0, both below {_LARGEST:g}"
         )
-    x, mass = nodes(net, kinks, count)
     s = math.sqrt(net.variance)
-    y = np.asarray(function(net.mean + s * x), np.float64)
+
+    def standardised(x: Array) -> Array:
+        return np.asarray(function(net.mean + s * x), np.float64)
+
+    edges, _ = refined(standardised, panels(net.mean, s, kinks), net.mean / s)
+    x, mass = nodes(edges, count)
+    y = standardised(x)
     mean = mass @ y
     away, bell = y - mean, x**2 - 1
     by_m, by_v = mass @ (away * x) / s, mass @ (away * bell) / (2 * net.variance)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from snnjax.theory.moments.moment_map import Array, Moments
+from snnjax.theory.moments.moment_map import Moments
+from snnjax.theory.moments.quadrature import Array
 
 _END = 9.0  # deviations
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(10)
