@@ -55,7 +55,8 @@ def check(choices: dict, seeds: int) -> None:
     for layer, row in zip(forecast(model, Ends(FEATURES, 3)), found.swapaxes(0, 1), strict=True):
         moments = layer.finite.moments
         mean, square = row.mean(0)
-        error = 4.5 * row.std(0) / seeds**0.5
+        # Means that normalisation makes 0 have the rounding of float32, the same in every network.
+        error = 4.5 * row.std(0) / seeds**0.5 + 1e-6
         moved = abs(moments.mean - layer.after.mean)
         assert abs(mean - moments.mean) < error[0] + moved / 4
         moved = abs(moments.mean_square - layer.after.mean_square)
