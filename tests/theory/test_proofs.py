@@ -15,10 +15,11 @@ from snnjax.config.errors import ConfigError
 from snnjax.constants import ALPHA_01, LAMBDA_01
 from snnjax.theory.commands import check as check_command
 from snnjax.theory.commands import prove as prove_command
-from snnjax.theory.proofs.boxes import ARGUMENTS
+from snnjax.theory.proofs.boxes import ARGUMENTS, _Bound, _Entry
 from snnjax.theory.proofs.certificate import certificate, write
 from snnjax.theory.proofs.checker import RefusedError, check
 from snnjax.theory.proofs.cover import covers
+from snnjax.theory.proofs.decimals import plain
 from snnjax.theory.proofs.enclosure import constants, tables
 from snnjax.theory.proofs.sides import reach
 from snnjax.theory.proofs.theorems import PUBLISHED, Effort, Statement, make_domain, prove
@@ -165,6 +166,54 @@ def test_a_refutation_is_real():
         assert all(
             WIDE_TAU[n].low <= Fraction(finding.witness[n]) <= WIDE_TAU[n].high for n in ARGUMENTS
         )
+
+
+def own_domain(nu, tau=("1", "1"), mu=("-0.5", "0.5"), omega=("0", "0")):
+    return make_domain(mu=mu, omega=omega, nu=nu, tau=tau)
+
+
+@pytest.mark.parametrize("precision", [53, 64, 80, 100, 128])
+@pytest.mark.parametrize("budget", [1, 7, 500])
+@pytest.mark.parametrize(("nu", "place"), [(("0.8", "1"), 3), (("1", "1.5"), 2)])
+def test_a_variance_that_reaches_its_limit_of_1_is_undecided(nu, place, budget, precision):
+    # (0, 1) is a fixed point, and the variance increases with that of the net inputs.
+    proof = prove(Statement(1, "", own_domain(nu)), Effort(precision, budget=budget))
+    assert proof.findings[place].verdict == "undecided"
+
+
+@pytest.mark.parametrize("theorem", [1, 2, 3])
+@pytest.mark.parametrize("tau", ["0.5", "0.8", "1", "1.25", "3.2"])
+@pytest.mark.parametrize("shift", ["0", "1e-30"])
+def test_no_false_statement_is_proved_where_the_fixed_point_is_on_the_edge(theorem, tau, shift):
+    end, far = 1 / Fraction(tau), Fraction(shift)
+    exact_end = plain(end)  # nu tau = 1 at an end: there the variance is exactly 1
+    for nu in ((plain(end / 4), exact_end), (exact_end, plain(end * 3))):
+        for omega in (("0", "0"), ("0", shift)):
+            domain = own_domain(nu, (tau, tau), ("0", plain(1 + far)), omega)
+            for finding in prove(Statement(theorem, "", domain), Effort(budget=60)).findings:
+                claim = finding.claim
+                reached = {"variance": 1, "gain": 1 - end}.get(claim.quantity)
+                if reached is None:
+                    continue
+                false = reached >= claim.limit if claim.sense == "below" else reached <= claim.limit
+                assert not (false and finding.verdict == "proved")
+                if claim.sense == "below":
+                    assert Fraction(finding.bound) >= reached
+                else:
+                    assert Fraction(finding.bound) <= reached
+
+
+def test_the_largest_bound_is_first_even_among_those_that_round_to_one_double():
+    with flint.ctx.workprec(80):
+        bounds = [flint.arb(1) + flint.arb(2) ** -70 * k for k in (1, 3, 0, 2, 3)]
+        assert len({float(each) for each in bounds}) == 1
+        heap = [_Entry(_Bound(b, (), b, 0, False), i, ()) for i, b in enumerate(bounds)]
+        assert [entry.number for entry in sorted(heap)] == [1, 4, 3, 0, 2]
+
+
+def test_an_extremum_of_exactly_0_needs_few_boxes():
+    for finding in prove(Statement(1, "", own_domain(("0.8", "1")))).findings:
+        assert finding.evaluated < 20
 
 
 def test_too_few_boxes_leave_it_undecided():

@@ -9,7 +9,16 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from snnjax.theory.proofs.boxes import ARGUMENTS, Box, Domain, Side, Unit, Wanted, maximize
+from snnjax.theory.proofs.boxes import (
+    ARGUMENTS,
+    Box,
+    Domain,
+    Side,
+    Unit,
+    Wanted,
+    maximize,
+    rounding,
+)
 from snnjax.theory.proofs.decimals import bound, nearest, plain
 from snnjax.theory.proofs.enclosure import Ball
 from snnjax.theory.proofs.quantities import QUANTITIES
@@ -178,7 +187,7 @@ def settle(claim: Claim, domain: Domain, effort: Effort) -> Finding:
         quantity = QUANTITIES[claim.quantity]
         found = maximize(quantity, sign, domain, Wanted(limit, tolerance, effort.budget))
         verdict = _verdict(found.lower, found.upper, limit)
-        upper = found.upper * (1 + found.upper.sgn() * (tolerance or 0) / _SPARE)
+        upper = found.upper + rounding().max(abs(found.upper) * (tolerance or 0)) / _SPARE
         if verdict != _verdict(found.lower, upper, limit):
             upper = found.upper
         for digits in (effort.digits + 4, 20, _MOST_DIGITS):
