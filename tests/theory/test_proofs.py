@@ -19,7 +19,7 @@ from snnjax.theory.proofs.boxes import ARGUMENTS, _Bound, _Entry
 from snnjax.theory.proofs.certificate import certificate, write
 from snnjax.theory.proofs.checker import RefusedError, check
 from snnjax.theory.proofs.cover import covers
-from snnjax.theory.proofs.decimals import plain
+from snnjax.theory.proofs.decimals import bound, plain
 from snnjax.theory.proofs.enclosure import constants, tables
 from snnjax.theory.proofs.sides import reach
 from snnjax.theory.proofs.theorems import PUBLISHED, Effort, Statement, make_domain, prove
@@ -240,7 +240,7 @@ def test_sides_that_cannot_fail_are_said_so():
 
 
 def one_statement(content, place):
-    return {**content, "statements": [copy.deepcopy(content["statements"][place])]}
+    return {**copy.deepcopy(content), "statements": [copy.deepcopy(content["statements"][place])]}
 
 
 @pytest.mark.parametrize("place", [0, 1, 3])
@@ -256,6 +256,79 @@ def test_a_refuted_certificate_is_verified():
     effort = Effort()
     done = check(certificate([prove(Statement(1, "", WIDE_TAU))], effort))
     assert done.claims == 5
+
+
+@pytest.mark.parametrize("precision", [53, 64, 128])
+@pytest.mark.parametrize("nu", [("0.8", "1"), ("1", "1.5")])
+def test_certificates_of_extrema_at_a_limit_and_at_0_are_verified(nu, precision):
+    effort = Effort(precision)
+    proofs = [prove(Statement(1, "", own_domain(nu)), effort)]
+    assert check(certificate(proofs, effort)).claims == 5
+
+
+CUBE = [[0.0, 1.0] * 4]
+
+
+def forged(theorem, sides, claims):
+    """Return a certificate of false claims: the bound is all that they have."""
+    named = dict(zip(ARGUMENTS, sides, strict=True))
+    start = {name: low for name, (low, _) in named.items()}
+    rows = [
+        {"quantity": quantity, "sense": sense, "limit": limit, "verdict": "proved", "bound": bound}
+        | {"attained": "-inf" if sense == "below" else "inf", "witness": start, "boxes": CUBE}
+        for quantity, sense, limit, bound in claims
+    ]
+    statement = {"theorem": theorem, "source": "", "domain": named, "verdict": "proved"}
+    top = {"format": "snnjax theorem certificate 1", "precision": 64}
+    return json.loads(json.dumps({**top, "statements": [{**statement, "claims": rows}]}))
+
+
+def forged_theorem_1(mu, nu, bounds):
+    (mu_low, mu_high), (nu_low, nu_high) = mu, nu
+    limits = ("mean", "above", mu_low), ("mean", "below", mu_high)
+    limits += ("variance", "above", nu_low), ("variance", "below", nu_high)
+    limits += (("norm", "below", "1"),)
+    claims = [(*limit, bound) for limit, bound in zip(limits, bounds, strict=True)]
+    return forged(1, (mu, ("0", "0"), nu, ("1", "1")), claims)
+
+
+def test_a_negative_bound_of_a_norm_is_refused():
+    forgery = forged_theorem_1(("-1", "1"), ("0.01", "2"), ("-0.9", "0.9", "0.011", "1.9", "-5"))
+    with pytest.raises(RefusedError, match="norm"):
+        check(forgery)
+    honest = copy.deepcopy(forgery)
+    norm_claim(honest["statements"][0])["bound"] = "5"
+    with pytest.raises(RefusedError, match="undecided, not proved"):
+        check(honest)  # so that nothing else is wrong with it
+
+
+NINES = "0." + "9" * 60
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        forged_theorem_1(("-0.5", "0.5"), ("0.8", "1"), ("-0.4", "0.4", "0.8001", NINES, "0.95")),
+        forged_theorem_1(
+            ("-0.5", "0.5"), ("1", "1.5"), ("-0.4", "0.4", "1." + "0" * 59 + "1", "1.4", "0.95")
+        ),
+        forged(
+            2,
+            (("0", "0"), ("0", "0"), ("1", "1.5"), ("1", "1")),
+            [("gain", "below", "0", "-1e-60")],
+        ),
+        forged(
+            3, (("0", "0"), ("0", "0"), ("0.5", "1"), ("1", "1")), [("gain", "above", "0", "1e-60")]
+        ),
+        forged(
+            3, (("0", "0"), ("0", "0"), ("1", "1"), ("1", "1")), [("gain", "above", "0", "1e-900")]
+        ),
+    ],
+    ids=["variance<1", "variance>1", "gain<0", "gain>0", "point"],
+)
+def test_a_bound_that_rounding_hides_is_refused(forgery):
+    with pytest.raises(RefusedError, match="too near to be verified"):
+        check(forgery)
 
 
 def norm_claim(statement):
@@ -281,6 +354,39 @@ def damage_attained(s):
 
 def damage_domain(s):
     s["domain"]["tau"][1] = "1.2"
+    s["source"] = ""
+
+
+def damage_source(s):
+    s["source"] = "main text"
+
+
+def damage_source_of_another_domain(s):
+    s["domain"]["tau"][1] = "1.2"
+
+
+def damage_theorem(s):
+    s["theorem"] = 1.0
+
+
+def damage_extra_side(s):
+    s["domain"]["extra"] = 5
+
+
+def damage_attained_endless(s):
+    norm_claim(s)["attained"] = "1e999999999"
+
+
+def damage_limit_exponent(s):
+    s["domain"]["nu"][1] = "1e1001"
+
+
+def damage_length(s):
+    norm_claim(s)["bound"] = "0." + "9" * 3000
+
+
+def damage_box_text(s):
+    norm_claim(s)["boxes"][0][0] = "0"
 
 
 def damage_limit(s):
@@ -324,6 +430,14 @@ DAMAGES = {
     damage_key: "not a certificate",
     damage_number: "not a certificate",
     damage_nan: "cover",
+    damage_source: r"\.source is 'main text'; allowed: 'theorem'",
+    damage_source_of_another_domain: r"\.source is 'theorem'; allowed: ''",
+    damage_theorem: r"\.theorem is 1\.0; allowed: 1, 2 or 3",
+    damage_extra_side: r"\.domain is 'extra'; allowed: mu, omega, nu, tau",
+    damage_attained_endless: r"\.attained is '1e999999999'; allowed: a decimal",
+    damage_limit_exponent: r"\.domain\.nu is '1e1001'; allowed: a decimal",
+    damage_length: r"\.bound is '0\.9+\.\.\.; allowed: a decimal",
+    damage_box_text: r"\.boxes\[0\] is '0'; allowed: eight numbers",
 }
 
 
@@ -333,6 +447,29 @@ def test_a_damaged_certificate_is_refused(content, damage):
     damage(damaged["statements"][0])
     with pytest.raises(RefusedError, match=DAMAGES[damage]):
         check(damaged)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", "foo"),
+        ("format", None),
+        ("precision", 1),
+        ("precision", "64"),
+        ("precision", True),
+        ("statements", 5),
+        ("statements", "abc"),
+    ],
+)
+def test_a_damaged_head_is_refused_in_one_line(content, key, value):
+    with pytest.raises(RefusedError, match=f"^not a certificate: {key} is .*; allowed: ") as told:
+        check({**one_statement(content, 0), key: value})
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_certificate_of_nothing_is_refused(content):
+    with pytest.raises(RefusedError, match="no statements"):
+        check({**content, "statements": []})
 
 
 def test_cover_finds_a_hole():
@@ -393,3 +530,13 @@ def test_a_certificate_that_is_none_is_explained(tmp_path):
     path.write_text("nonsense")
     with pytest.raises(ConfigError, match="not JSON"):
         check_command.run(given(check_command, str(path)))
+    path.write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        check_command.run(given(check_command, str(path)))
+
+
+def test_numbers_next_to_0_are_rounded_without_writing_them_out():
+    deep = flint.arb(2) ** -(10**12)
+    assert bound(deep, 5, True) == "1E-400"
+    assert bound(deep, 5, False) == bound(-deep, 5, True) == "0"
+    assert bound(-deep, 5, False) == "-1E-400"
