@@ -34,7 +34,6 @@ from snnjax.whole_file import write_whole
 SUMMARY = "prove or refute the theorems on the paper's domains or your own"
 _POSITIVE = ("nu", "tau")
 _LARGEST, _SMALLEST = Fraction(10) ** 6, Fraction(1, 10**20)
-_GROWTH_BUDGET = 8000
 _INTERRUPTED = 130
 _SIGNS = {"above": ">", "below": "<"}
 _NAMES = {"gain": "variance - nu", "norm": "Jacobian's norm"}
@@ -80,7 +79,7 @@ def run(given: argparse.Namespace) -> int:
             for proof in proofs:
                 _print_growth(proof, effort)
         if given.sharp:
-            _print_sharp()
+            _print_sharp(effort)
     except KeyboardInterrupt:
         print("snnjax: interrupted; nothing more was proved", file=sys.stderr)
         return _INTERRUPTED
@@ -179,16 +178,19 @@ def _print_growth(proof: Proof, effort: Effort) -> None:
         print(f"Theorem {theorem}: {proof.verdict}, so that no side can grow")
         return
     print(f"Theorem {theorem} on {_show_domain(proof.statement.domain)}, one side moved at a time:")
-    quick = effort._replace(budget=min(effort.budget, _GROWTH_BUDGET))
-    for found in reaches(proof.statement, quick):
+    for found in reaches(proof.statement, effort):
         name, place = f"{found.argument} {found.end}", plain(found.holds)
-        fails = f"fails at {plain(found.fails)}" if found.fails is not None else "no failure found"
-        print(f"  {name:10} holds to {place:>14}, {fails}", flush=True)
+        ends = [f"fails at {plain(found.fails)}"] if found.fails is not None else []
+        if found.undecided is not None:
+            ends.append(f"undecided ({found.reason}) at {plain(found.undecided)}")
+        print(
+            f"  {name:10} holds to {place:>14}, {', '.join(ends) or 'no failure found'}", flush=True
+        )
 
 
-def _print_sharp() -> None:
+def _print_sharp(effort: Effort) -> None:
     """Print the paper's constants; Theorem 1's are of the image, which holds all fixed points."""
     print(f"{'constant':48} {'printed':>34}  sharp, and what the printed one is")
-    for each in published():
+    for each in published(effort):
         sharp = f"[{each.sharp[0]}, {each.sharp[1]}]"
         print(f"{each.what:48} {each.printed:>34}  {sharp}  {each.remark}", flush=True)

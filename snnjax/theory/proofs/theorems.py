@@ -100,6 +100,7 @@ class Finding(NamedTuple):
         boxes: Of the unit cube, the domain's affine preimage, which they cover.
         evaluated: How many boxes were looked at.
         seconds: Of computing.
+        reason: Why it is undecided, `budget` or `precision`; otherwise empty.
     """
 
     claim: Claim
@@ -110,6 +111,7 @@ class Finding(NamedTuple):
     boxes: Sequence[Box]
     evaluated: int
     seconds: float
+    reason: str
 
 
 class Proof(NamedTuple):
@@ -125,6 +127,11 @@ class Proof(NamedTuple):
         if "refuted" in verdicts:
             return "refuted"
         return "undecided" if "undecided" in verdicts else "proved"
+
+    @property
+    def reason(self) -> str:
+        """Why a claim is undecided: `budget` or, if more boxes would not help, `precision`."""
+        return next((each.reason for each in self.findings if each.verdict == "undecided"), "")
 
 
 def make_domain(**sides: tuple[str, str]) -> Domain:
@@ -200,7 +207,10 @@ def settle(claim: Claim, domain: Domain, effort: Effort) -> Finding:
             verdict = "undecided"
     attained, most = ends if sign > 0 else (_negative(end) for end in ends)
     seconds = time.process_time() - start
-    return Finding(claim, verdict, most, attained, witness, found.boxes, found.evaluated, seconds)
+    reason = "budget" if len(found.boxes) >= effort.budget else "precision"
+    reason = reason if verdict == "undecided" else ""
+    boxes, evaluated = found.boxes, found.evaluated
+    return Finding(claim, verdict, most, attained, witness, boxes, evaluated, seconds, reason)
 
 
 def _verdict(lower: Ball, upper: Ball, limit: Ball) -> Verdict:
