@@ -21,6 +21,7 @@ from snnjax.theory.proofs.checker import RefusedError, check
 from snnjax.theory.proofs.cover import covers
 from snnjax.theory.proofs.decimals import bound, plain
 from snnjax.theory.proofs.enclosure import constants, tables
+from snnjax.theory.proofs.quantities import QUANTITIES
 from snnjax.theory.proofs.sides import reach
 from snnjax.theory.proofs.theorems import PUBLISHED, Effort, Statement, make_domain, prove
 
@@ -233,6 +234,63 @@ def test_a_side_grows_to_where_the_statement_turns_false():
     nu = float(found.holds)
     gain = moments(0.1, nu * 1.25)[1] - nu
     assert abs(gain) < 1e-3
+
+
+def least_failing_nu(tau, m):
+    """Return by mpmath where variance = nu, which is where Theorem 3 turns false near 0."""
+    with mpmath.workdps(30):
+        scale, alpha = mpmath.mpf(LAMBDA_01), mpmath.mpf(ALPHA_01)
+
+        def gain(nu):
+            s = mpmath.sqrt(nu * tau)
+            x, bell = m / s / mpmath.sqrt(2), mpmath.exp(-(m**2) / (2 * nu * tau))
+            left = mpmath.erfc(x)
+            once, twice = (
+                mpmath.exp(k * m + k * k * s * s / 2) * mpmath.erfc(x + k * s / mpmath.sqrt(2))
+                for k in (1, 2)
+            )
+            edge = mpmath.sqrt(2 / mpmath.pi) * s * bell
+            mean = scale / 2 * (m * (2 - left) + alpha * (once - left) + edge)
+            inner = alpha**2 * (twice - 2 * once + left)
+            square = scale**2 / 2 * ((m * m + s * s) * (2 - left) + inner + m * edge)
+            return square - mean**2 - nu
+
+        return mpmath.findroot(gain, (1e-5, 1e-4), solver="anderson", tol=1e-24)
+
+
+@pytest.mark.parametrize(
+    ("place", "tau"), [pytest.param(4, "0.8", marks=pytest.mark.slow), (5, "0.9")]
+)
+def test_how_small_nu_may_get_is_answered_for_both_ranges_of_tau(place, tau):
+    found = reach(PUBLISHED[place], "nu", "low", Effort(), 3)
+    assert found.undecided is None
+    assert found.fails < found.holds < found.fails * Fraction(1001, 1000)
+    root = least_failing_nu(mpmath.mpf(tau), mpmath.mpf("0.01"))
+    assert float(found.fails) <= root <= float(found.holds)
+
+
+def test_a_search_that_the_budget_ends_says_so():
+    found = reach(PUBLISHED[5], "nu", "low", Effort(budget=40), 3)
+    assert (found.fails, found.reason) == (None, "budget")
+    assert found.undecided < found.holds
+
+
+def test_a_verdict_that_more_boxes_would_not_change_says_so():
+    assert prove(Statement(1, "", own_domain(("0.8", "1")))).reason == "precision"
+    assert prove(PUBLISHED[4], Effort(budget=2)).reason == "budget"
+    assert prove(PUBLISHED[0]).reason == ""
+
+
+def test_the_rise_of_the_variance_is_its_derivative():
+    with flint.ctx.workprec(200):
+        mu, nu, h = flint.arb("0.3"), flint.arb("0.6"), flint.arb("1e-20")
+        point = [mu, flint.arb(1), nu, flint.arb(1)]
+        ahead, behind = ([*point[:2], nu + step, point[3]] for step in (h, -h))
+        rise, variance = QUANTITIES["rise"], QUANTITIES["variance"]
+        slope = (variance.value(ahead) - variance.value(behind)) / (2 * h)
+        assert abs(slope - rise.value(point)) < 1e-25
+        bend = (rise.value(ahead) - rise.value(behind)) / (2 * h)
+        assert abs(bend - rise.gradient(point)[2]) < 1e-25
 
 
 def test_sides_that_cannot_fail_are_said_so():
@@ -514,7 +572,8 @@ def test_a_refuted_domain_of_ones_own_is_not_done(capsys):
         (("--theorem", "2", "--mu", "a", "1"), "not a number"),
         (("--mu", "0", "1"), "needs --theorem"),
         (("--digits", "0"), "out of range"),
-        (("--out", "/no/such/folder/x.json"), "does not exist"),
+        (("--out", "/no/such/folder/x.json"), "--out=/no/such/folder/x.json: .* does not exist"),
+        (("--out", "/"), "--out=/: is a folder"),
     ],
 )
 def test_mistakes_are_explained(arguments, said):
@@ -533,6 +592,40 @@ def test_a_certificate_that_is_none_is_explained(tmp_path):
     path.write_text("[" * 100_000)
     with pytest.raises(ConfigError, match="nested too deeply"):
         check_command.run(given(check_command, str(path)))
+
+
+def test_a_target_is_refused_before_anything_is_proved(tmp_path, monkeypatch):
+    monkeypatch.setattr(prove_command, "prove", lambda *_: pytest.fail("it was proved first"))
+    with pytest.raises(ConfigError, match="is a folder"):
+        prove_command.run(given(prove_command, "--out", str(tmp_path)))
+
+
+def test_a_file_that_cannot_be_written_is_named_as_the_user_did(tmp_path, monkeypatch):
+    def fail(path, _):
+        raise OSError(28, "No space left on device", str(path.with_name(".partial")))
+
+    monkeypatch.setattr(prove_command, "write_whole", fail)
+    path = tmp_path / "x.json"
+    with pytest.raises(OSError, match="No space left") as told:
+        prove_command.run(given(prove_command, "--theorem", "2", "--out", str(path)))
+    assert told.value.filename == str(path)
+
+
+def test_whole_numbers_are_written_out(capsys):
+    arguments = ("--theorem", "2", "--nu", "3", "1000", "--budget", "3")
+    assert prove_command.run(given(prove_command, *arguments)) == 1
+    out = capsys.readouterr().out
+    assert "nu in [3, 1000]" in out
+    assert "undecided (budget) " in out
+
+
+@pytest.mark.slow
+def test_sharp_constants_answer_how_small_nu_may_get(capsys):
+    arguments = ("--theorem", "2", "--sharp")
+    assert prove_command.run(given(prove_command, *arguments)) == 0
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if "nu <= 0.24" in each]
+    assert "[0.00001632" in line
+    assert line.endswith("true up to there")
 
 
 def test_numbers_next_to_0_are_rounded_without_writing_them_out():

@@ -22,12 +22,12 @@ def bound(number: Ball, digits: int, upward: bool) -> str:
     if 0 < abs(number) < _least():  # whose digits may be more than memory holds
         outward = (number > 0) == upward
         return (f"1E-{_DEEPEST}" if upward else f"-1E-{_DEEPEST}") if outward else "0"
-    return str(_rounded(exact(number), digits, ROUND_CEILING if upward else ROUND_FLOOR))
+    return _text(_rounded(exact(number), digits, ROUND_CEILING if upward else ROUND_FLOOR))
 
 
 def nearest(number: Fraction, digits: int) -> str:
     """Return a number as a decimal of so many digits."""
-    return str(_rounded(number, digits, ROUND_HALF_EVEN))
+    return _text(_rounded(number, digits, ROUND_HALF_EVEN))
 
 
 def plain(number: Fraction) -> str:
@@ -40,7 +40,12 @@ def plain(number: Fraction) -> str:
 
     with localcontext(prec=_LONGEST) as context:
         context.traps[Inexact] = True
-        return str((Decimal(number.numerator) / Decimal(number.denominator)).normalize())
+        return _text((Decimal(number.numerator) / Decimal(number.denominator)).normalize())
+
+
+def _text(number: Decimal) -> str:
+    """Return digits; an exponent, like that of 1E-20, only of what is small."""
+    return f"{number:f}" if abs(number) >= 1 else str(number)
 
 
 def _least() -> Ball:

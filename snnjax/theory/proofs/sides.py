@@ -18,6 +18,7 @@ from snnjax.theory.proofs.theorems import Claim, Effort, Proof, Statement, Verdi
 End = Literal["low", "high"]
 _POSITIVE = ("nu", "tau")
 _DIGITS = 9
+_QUICK = 1000  # boxes that are spent before thinking
 _ONE = Side(Fraction(1), Fraction(1))
 _LEAST, _MOST = Fraction(1, 10**12), Fraction(1000)
 """How near to 0 a variance is looked at, and how far from 0 anything else."""
@@ -106,19 +107,23 @@ def _slabs(near: Domain, far: Domain) -> Sequence[Domain]:
 
 
 def _prove(statement: Statement, effort: Effort) -> Proof:
-    """Prove Theorem 1, or a statement that speaks of a gain, whose domain is a slab.
+    """Prove Theorem 1, or a statement that speaks of a gain.
 
     Where the variance rises with v = nu tau, only one end of tau can be the worst; without tau
     there are far fewer boxes.
     """
     domain, (claim, *_) = statement.domain, statement.claims
-    if claim.quantity == "gain":
-        (nu_low, nu_high), (tau_low, tau_high) = domain["nu"], domain["tau"]
-        v = Side(nu_low * tau_low, nu_high * tau_high)
-        rises = Claim("rise", "above", Fraction(0))
-        if settle(rises, {**domain, "nu": v, "tau": _ONE}, effort).verdict == "proved":
-            worst = tau_low if claim.sense == "above" else tau_high
-            statement = statement._replace(domain={**domain, "tau": Side(worst, worst)})
+    if claim.quantity != "gain":
+        return prove(statement, effort)
+    quick = effort._replace(budget=min(effort.budget, _QUICK))
+    if (proof := prove(statement, quick)).verdict != "undecided":
+        return proof
+    (nu_low, nu_high), (tau_low, tau_high) = domain["nu"], domain["tau"]
+    v = Side(nu_low * tau_low, nu_high * tau_high)
+    rises = Claim("rise", "above", Fraction(0))
+    if settle(rises, {**domain, "nu": v, "tau": _ONE}, quick).verdict == "proved":
+        worst = tau_low if claim.sense == "above" else tau_high
+        statement = statement._replace(domain={**domain, "tau": Side(worst, worst)})
     return prove(statement, effort)
 
 
