@@ -18,7 +18,7 @@ from snnjax.theory.proofs.theorems import Claim, Effort, Proof, Statement, Verdi
 End = Literal["low", "high"]
 _POSITIVE = ("nu", "tau")
 _DIGITS = 9
-_QUICK = 1000  # boxes that are spent before thinking
+_QUICK = 150  # boxes that are spent before thinking
 _ONE = Side(Fraction(1), Fraction(1))
 _LEAST, _MOST = Fraction(1, 10**12), Fraction(1000)
 """How near to 0 a variance is looked at, and how far from 0 anything else."""
