@@ -6,6 +6,7 @@ Every module in `commands` is a subcommand of its name, and is imported when it 
 
 import argparse
 import importlib
+import os
 import pkgutil
 import re
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
-from snnjax.endings import DONE, INTERRUPTED, complain, explain
+from snnjax.endings import DONE, FAILED, INTERRUPTED, complain, explain
 from snnjax.theory import commands
 
 _PROGRAM = "python -m snnjax.theory"
@@ -27,13 +28,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if not words or words[0] in ("-h", "--help"):
-            print("\n".join(_help()))
+            print("\n".join(_help()), flush=True)
             return DONE
-        return _run(words[0], [_plain(word) for word in words[1:]])
+        code = _run(words[0], [_plain(word) for word in words[1:]])
+        sys.stdout.flush()  # so that nobody reading is noticed here, not at the exit
+        return code
     except KeyboardInterrupt:
         return complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except Exception as error:
         return complain(*explain(error))
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells defaults, where there are any."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        has_none = action.default is None or action.default is False
+        return action.help if has_none else super()._get_help_string(action)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,7 +74,7 @@ def _run(name: str, words: Sequence[str]) -> int:
         prog=f"{_PROGRAM} {name}",
         description=command.SUMMARY,
         allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Formatter,
     )
     command.add_arguments(parser)
     given, unknown = parser.parse_known_args(words)

@@ -15,11 +15,13 @@ from snnjax.config.errors import ConfigError
 from snnjax.constants import ALPHA_01, LAMBDA_01
 from snnjax.theory.commands import check as check_command
 from snnjax.theory.commands import prove as prove_command
-from snnjax.theory.proofs.boxes import ARGUMENTS
+from snnjax.theory.proofs.boxes import ARGUMENTS, _Bound, _Entry
 from snnjax.theory.proofs.certificate import certificate, write
 from snnjax.theory.proofs.checker import RefusedError, check
 from snnjax.theory.proofs.cover import covers
+from snnjax.theory.proofs.decimals import bound, plain
 from snnjax.theory.proofs.enclosure import constants, tables
+from snnjax.theory.proofs.quantities import QUANTITIES
 from snnjax.theory.proofs.sides import reach
 from snnjax.theory.proofs.theorems import PUBLISHED, Effort, Statement, make_domain, prove
 
@@ -167,6 +169,54 @@ def test_a_refutation_is_real():
         )
 
 
+def own_domain(nu, tau=("1", "1"), mu=("-0.5", "0.5"), omega=("0", "0")):
+    return make_domain(mu=mu, omega=omega, nu=nu, tau=tau)
+
+
+@pytest.mark.parametrize("precision", [53, 64, 80, 100, 128])
+@pytest.mark.parametrize("budget", [1, 7, 500])
+@pytest.mark.parametrize(("nu", "place"), [(("0.8", "1"), 3), (("1", "1.5"), 2)])
+def test_a_variance_that_reaches_its_limit_of_1_is_undecided(nu, place, budget, precision):
+    # (0, 1) is a fixed point, and the variance increases with that of the net inputs.
+    proof = prove(Statement(1, "", own_domain(nu)), Effort(precision, budget=budget))
+    assert proof.findings[place].verdict == "undecided"
+
+
+@pytest.mark.parametrize("theorem", [1, 2, 3])
+@pytest.mark.parametrize("tau", ["0.5", "0.8", "1", "1.25", "3.2"])
+@pytest.mark.parametrize("shift", ["0", "1e-30"])
+def test_no_false_statement_is_proved_where_the_fixed_point_is_on_the_edge(theorem, tau, shift):
+    end, far = 1 / Fraction(tau), Fraction(shift)
+    exact_end = plain(end)  # nu tau = 1 at an end: there the variance is exactly 1
+    for nu in ((plain(end / 4), exact_end), (exact_end, plain(end * 3))):
+        for omega in (("0", "0"), ("0", shift)):
+            domain = own_domain(nu, (tau, tau), ("0", plain(1 + far)), omega)
+            for finding in prove(Statement(theorem, "", domain), Effort(budget=60)).findings:
+                claim = finding.claim
+                reached = {"variance": 1, "gain": 1 - end}.get(claim.quantity)
+                if reached is None:
+                    continue
+                false = reached >= claim.limit if claim.sense == "below" else reached <= claim.limit
+                assert not (false and finding.verdict == "proved")
+                if claim.sense == "below":
+                    assert Fraction(finding.bound) >= reached
+                else:
+                    assert Fraction(finding.bound) <= reached
+
+
+def test_the_largest_bound_is_first_even_among_those_that_round_to_one_double():
+    with flint.ctx.workprec(80):
+        bounds = [flint.arb(1) + flint.arb(2) ** -70 * k for k in (1, 3, 0, 2, 3)]
+        assert len({float(each) for each in bounds}) == 1
+        heap = [_Entry(_Bound(b, (), b, 0, False), i, ()) for i, b in enumerate(bounds)]
+        assert [entry.number for entry in sorted(heap)] == [1, 4, 3, 0, 2]
+
+
+def test_an_extremum_of_exactly_0_needs_few_boxes():
+    for finding in prove(Statement(1, "", own_domain(("0.8", "1")))).findings:
+        assert finding.evaluated < 20
+
+
 def test_too_few_boxes_leave_it_undecided():
     assert prove(PUBLISHED[4], Effort(budget=2)).verdict == "undecided"
 
@@ -186,12 +236,69 @@ def test_a_side_grows_to_where_the_statement_turns_false():
     assert abs(gain) < 1e-3
 
 
+def least_failing_nu(tau, m):
+    """Return by mpmath where variance = nu, which is where Theorem 3 turns false near 0."""
+    with mpmath.workdps(30):
+        scale, alpha = mpmath.mpf(LAMBDA_01), mpmath.mpf(ALPHA_01)
+
+        def gain(nu):
+            s = mpmath.sqrt(nu * tau)
+            x, bell = m / s / mpmath.sqrt(2), mpmath.exp(-(m**2) / (2 * nu * tau))
+            left = mpmath.erfc(x)
+            once, twice = (
+                mpmath.exp(k * m + k * k * s * s / 2) * mpmath.erfc(x + k * s / mpmath.sqrt(2))
+                for k in (1, 2)
+            )
+            edge = mpmath.sqrt(2 / mpmath.pi) * s * bell
+            mean = scale / 2 * (m * (2 - left) + alpha * (once - left) + edge)
+            inner = alpha**2 * (twice - 2 * once + left)
+            square = scale**2 / 2 * ((m * m + s * s) * (2 - left) + inner + m * edge)
+            return square - mean**2 - nu
+
+        return mpmath.findroot(gain, (1e-5, 1e-4), solver="anderson", tol=1e-24)
+
+
+@pytest.mark.parametrize(
+    ("place", "tau"), [pytest.param(4, "0.8", marks=pytest.mark.slow), (5, "0.9")]
+)
+def test_how_small_nu_may_get_is_answered_for_both_ranges_of_tau(place, tau):
+    found = reach(PUBLISHED[place], "nu", "low", Effort(), 3)
+    assert found.undecided is None
+    assert found.fails < found.holds < found.fails * Fraction(1001, 1000)
+    root = least_failing_nu(mpmath.mpf(tau), mpmath.mpf("0.01"))
+    assert float(found.fails) <= root <= float(found.holds)
+
+
+def test_a_search_that_the_budget_ends_says_so():
+    found = reach(PUBLISHED[5], "nu", "low", Effort(budget=40), 3)
+    assert (found.fails, found.reason) == (None, "budget")
+    assert found.undecided < found.holds
+
+
+def test_a_verdict_that_more_boxes_would_not_change_says_so():
+    assert prove(Statement(1, "", own_domain(("0.8", "1")))).reason == "precision"
+    assert prove(PUBLISHED[4], Effort(budget=2)).reason == "budget"
+    assert prove(PUBLISHED[0]).reason == ""
+
+
+def test_the_rise_of_the_variance_is_its_derivative():
+    with flint.ctx.workprec(200):
+        mu, nu, h = flint.arb("0.3"), flint.arb("0.6"), flint.arb("1e-20")
+        point = [mu, flint.arb(1), nu, flint.arb(1)]
+        ahead, behind = ([*point[:2], nu + step, point[3]] for step in (h, -h))
+        rise, variance = QUANTITIES["rise"], QUANTITIES["variance"]
+        slope = (variance.value(ahead) - variance.value(behind)) / (2 * h)
+        assert abs(slope - rise.value(point)) < 1e-25
+        bend = (rise.value(ahead) - rise.value(behind)) / (2 * h)
+        assert abs(bend - rise.gradient(point)[2]) < 1e-25
+
+
 def test_sides_that_cannot_fail_are_said_so():
     assert reach(PUBLISHED[1], "tau", "low", Effort(budget=500), 3).fails is None
 
 
 def one_statement(content, place):
-    return {**content, "statements": [copy.deepcopy(content["statements"][place])]}
+    return {**copy.deepcopy(content), "statements": [copy.deepcopy(content["statements"][place])]}
 
 
 @pytest.mark.parametrize("place", [0, 1, 3])
@@ -207,6 +314,79 @@ def test_a_refuted_certificate_is_verified():
     effort = Effort()
     done = check(certificate([prove(Statement(1, "", WIDE_TAU))], effort))
     assert done.claims == 5
+
+
+@pytest.mark.parametrize("precision", [53, 64, 128])
+@pytest.mark.parametrize("nu", [("0.8", "1"), ("1", "1.5")])
+def test_certificates_of_extrema_at_a_limit_and_at_0_are_verified(nu, precision):
+    effort = Effort(precision)
+    proofs = [prove(Statement(1, "", own_domain(nu)), effort)]
+    assert check(certificate(proofs, effort)).claims == 5
+
+
+CUBE = [[0.0, 1.0] * 4]
+
+
+def forged(theorem, sides, claims):
+    """Return a certificate of false claims: the bound is all that they have."""
+    named = dict(zip(ARGUMENTS, sides, strict=True))
+    start = {name: low for name, (low, _) in named.items()}
+    rows = [
+        {"quantity": quantity, "sense": sense, "limit": limit, "verdict": "proved", "bound": bound}
+        | {"attained": "-inf" if sense == "below" else "inf", "witness": start, "boxes": CUBE}
+        for quantity, sense, limit, bound in claims
+    ]
+    statement = {"theorem": theorem, "source": "", "domain": named, "verdict": "proved"}
+    top = {"format": "snnjax theorem certificate 1", "precision": 64}
+    return json.loads(json.dumps({**top, "statements": [{**statement, "claims": rows}]}))
+
+
+def forged_theorem_1(mu, nu, bounds):
+    (mu_low, mu_high), (nu_low, nu_high) = mu, nu
+    limits = ("mean", "above", mu_low), ("mean", "below", mu_high)
+    limits += ("variance", "above", nu_low), ("variance", "below", nu_high)
+    limits += (("norm", "below", "1"),)
+    claims = [(*limit, bound) for limit, bound in zip(limits, bounds, strict=True)]
+    return forged(1, (mu, ("0", "0"), nu, ("1", "1")), claims)
+
+
+def test_a_negative_bound_of_a_norm_is_refused():
+    forgery = forged_theorem_1(("-1", "1"), ("0.01", "2"), ("-0.9", "0.9", "0.011", "1.9", "-5"))
+    with pytest.raises(RefusedError, match="norm"):
+        check(forgery)
+    honest = copy.deepcopy(forgery)
+    norm_claim(honest["statements"][0])["bound"] = "5"
+    with pytest.raises(RefusedError, match="undecided, not proved"):
+        check(honest)  # so that nothing else is wrong with it
+
+
+NINES = "0." + "9" * 60
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        forged_theorem_1(("-0.5", "0.5"), ("0.8", "1"), ("-0.4", "0.4", "0.8001", NINES, "0.95")),
+        forged_theorem_1(
+            ("-0.5", "0.5"), ("1", "1.5"), ("-0.4", "0.4", "1." + "0" * 59 + "1", "1.4", "0.95")
+        ),
+        forged(
+            2,
+            (("0", "0"), ("0", "0"), ("1", "1.5"), ("1", "1")),
+            [("gain", "below", "0", "-1e-60")],
+        ),
+        forged(
+            3, (("0", "0"), ("0", "0"), ("0.5", "1"), ("1", "1")), [("gain", "above", "0", "1e-60")]
+        ),
+        forged(
+            3, (("0", "0"), ("0", "0"), ("1", "1"), ("1", "1")), [("gain", "above", "0", "1e-900")]
+        ),
+    ],
+    ids=["variance<1", "variance>1", "gain<0", "gain>0", "point"],
+)
+def test_a_bound_that_rounding_hides_is_refused(forgery):
+    with pytest.raises(RefusedError, match="too near to be verified"):
+        check(forgery)
 
 
 def norm_claim(statement):
@@ -232,6 +412,39 @@ def damage_attained(s):
 
 def damage_domain(s):
     s["domain"]["tau"][1] = "1.2"
+    s["source"] = ""
+
+
+def damage_source(s):
+    s["source"] = "main text"
+
+
+def damage_source_of_another_domain(s):
+    s["domain"]["tau"][1] = "1.2"
+
+
+def damage_theorem(s):
+    s["theorem"] = 1.0
+
+
+def damage_extra_side(s):
+    s["domain"]["extra"] = 5
+
+
+def damage_attained_endless(s):
+    norm_claim(s)["attained"] = "1e999999999"
+
+
+def damage_limit_exponent(s):
+    s["domain"]["nu"][1] = "1e1001"
+
+
+def damage_length(s):
+    norm_claim(s)["bound"] = "0." + "9" * 3000
+
+
+def damage_box_text(s):
+    norm_claim(s)["boxes"][0][0] = "0"
 
 
 def damage_limit(s):
@@ -275,6 +488,14 @@ DAMAGES = {
     damage_key: "not a certificate",
     damage_number: "not a certificate",
     damage_nan: "cover",
+    damage_source: r"\.source is 'main text'; allowed: 'theorem'",
+    damage_source_of_another_domain: r"\.source is 'theorem'; allowed: ''",
+    damage_theorem: r"\.theorem is 1\.0; allowed: 1, 2 or 3",
+    damage_extra_side: r"\.domain is 'extra'; allowed: mu, omega, nu, tau",
+    damage_attained_endless: r"\.attained is '1e999999999'; allowed: a decimal",
+    damage_limit_exponent: r"\.domain\.nu is '1e1001'; allowed: a decimal",
+    damage_length: r"\.bound is '0\.9+\.\.\.; allowed: a decimal",
+    damage_box_text: r"\.boxes\[0\] is '0'; allowed: eight numbers",
 }
 
 
@@ -284,6 +505,29 @@ def test_a_damaged_certificate_is_refused(content, damage):
     damage(damaged["statements"][0])
     with pytest.raises(RefusedError, match=DAMAGES[damage]):
         check(damaged)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", "foo"),
+        ("format", None),
+        ("precision", 1),
+        ("precision", "64"),
+        ("precision", True),
+        ("statements", 5),
+        ("statements", "abc"),
+    ],
+)
+def test_a_damaged_head_is_refused_in_one_line(content, key, value):
+    with pytest.raises(RefusedError, match=f"^not a certificate: {key} is .*; allowed: ") as told:
+        check({**one_statement(content, 0), key: value})
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_certificate_of_nothing_is_refused(content):
+    with pytest.raises(RefusedError, match="no statements"):
+        check({**content, "statements": []})
 
 
 def test_cover_finds_a_hole():
@@ -328,7 +572,8 @@ def test_a_refuted_domain_of_ones_own_is_not_done(capsys):
         (("--theorem", "2", "--mu", "a", "1"), "not a number"),
         (("--mu", "0", "1"), "needs --theorem"),
         (("--digits", "0"), "out of range"),
-        (("--out", "/no/such/folder/x.json"), "does not exist"),
+        (("--out", "/no/such/folder/x.json"), "--out=/no/such/folder/x.json: .* does not exist"),
+        (("--out", "/"), "--out=/: is a folder"),
     ],
 )
 def test_mistakes_are_explained(arguments, said):
@@ -344,3 +589,47 @@ def test_a_certificate_that_is_none_is_explained(tmp_path):
     path.write_text("nonsense")
     with pytest.raises(ConfigError, match="not JSON"):
         check_command.run(given(check_command, str(path)))
+    path.write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        check_command.run(given(check_command, str(path)))
+
+
+def test_a_target_is_refused_before_anything_is_proved(tmp_path, monkeypatch):
+    monkeypatch.setattr(prove_command, "prove", lambda *_: pytest.fail("it was proved first"))
+    with pytest.raises(ConfigError, match="is a folder"):
+        prove_command.run(given(prove_command, "--out", str(tmp_path)))
+
+
+def test_a_file_that_cannot_be_written_is_named_as_the_user_did(tmp_path, monkeypatch):
+    def fail(path, _):
+        raise OSError(28, "No space left on device", str(path.with_name(".partial")))
+
+    monkeypatch.setattr(prove_command, "write_whole", fail)
+    path = tmp_path / "x.json"
+    with pytest.raises(OSError, match="No space left") as told:
+        prove_command.run(given(prove_command, "--theorem", "2", "--out", str(path)))
+    assert told.value.filename == str(path)
+
+
+def test_whole_numbers_are_written_out(capsys):
+    arguments = ("--theorem", "2", "--nu", "3", "1000", "--budget", "3")
+    assert prove_command.run(given(prove_command, *arguments)) == 1
+    out = capsys.readouterr().out
+    assert "nu in [3, 1000]" in out
+    assert "undecided (budget) " in out
+
+
+@pytest.mark.slow
+def test_sharp_constants_answer_how_small_nu_may_get(capsys):
+    arguments = ("--theorem", "2", "--sharp")
+    assert prove_command.run(given(prove_command, *arguments)) == 0
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if "nu <= 0.24" in each]
+    assert "[0.00001632" in line
+    assert line.endswith("true up to there")
+
+
+def test_numbers_next_to_0_are_rounded_without_writing_them_out():
+    deep = flint.arb(2) ** -(10**12)
+    assert bound(deep, 5, True) == "1E-400"
+    assert bound(deep, 5, False) == bound(-deep, 5, True) == "0"
+    assert bound(-deep, 5, False) == "-1E-400"

@@ -1,11 +1,19 @@
 """`python -m snnjax.theory`: what it prints and how it refuses."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import snnjax
 from snnjax.theory.__main__ import main
 from snnjax.theory.fixed_points import paving
 from snnjax.theory.moments.moment_map import selu_map
+
+ROOT = Path(snnjax.__file__).parent.parent
 
 
 def told(capsys, *words):
@@ -116,6 +124,26 @@ def test_mistakes_are_one_line(words, line, capsys):
     (only,) = err.splitlines()
     assert (code, out) == (2, "")
     assert only.startswith(f"snnjax: error: {line}")
+
+
+@pytest.mark.parametrize("words", [("prove",), ("fixed",), ("--help",)])
+def test_nobody_reading_is_no_error_to_tell_of(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "snnjax.theory", *words]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, cwd=ROOT)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_help_tells_each_default_once_and_none_that_is_none(capsys):
+    with pytest.raises(SystemExit):
+        main(["prove", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for number in (7, 20000, 64):
+        assert text.count(f"{number})") == text.count(f"(default: {number})") == 1
+    assert "None" not in text
+    assert "False" not in text
 
 
 def test_the_nearest_name_is_suggested(capsys):

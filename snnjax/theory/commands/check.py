@@ -52,8 +52,10 @@ def run(given: argparse.Namespace) -> int:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or "not JSON"
+        if isinstance(error, RecursionError):
+            reason = "nested too deeply"
         allowed = "a file written by `prove --out`"
         raise ConfigError(complaint("FILE", str(path), reason, allowed)) from None
     if not isinstance(content, dict):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from snnjax.config.errors import ConfigError, complaint
 from snnjax.theory.proofs.boxes import ARGUMENTS, Domain, Side
@@ -34,7 +35,6 @@ from snnjax.whole_file import write_whole
 SUMMARY = "prove or refute the theorems on the paper's domains or your own"
 _POSITIVE = ("nu", "tau")
 _LARGEST, _SMALLEST = Fraction(10) ** 6, Fraction(1, 10**20)
-_GROWTH_BUDGET = 8000
 _INTERRUPTED = 130
 _SIGNS = {"above": ">", "below": "<"}
 _NAMES = {"gain": "variance - nu", "norm": "Jacobian's norm"}
@@ -50,15 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sharp", action="store_true", help="the paper's constants beside the sharp ones"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write a certificate (JSON)")
+    parser.add_argument("--digits", type=int, default=DIGITS, help="of the extreme values, 1 to 12")
     parser.add_argument(
-        "--digits", type=int, default=DIGITS, help=f"of the extreme values, 1 to 12 ({DIGITS})"
+        "--budget", type=int, default=BUDGET, help="boxes for a claim before giving up"
     )
-    parser.add_argument(
-        "--budget", type=int, default=BUDGET, help=f"boxes for a claim before giving up ({BUDGET})"
-    )
-    parser.add_argument(
-        "--precision", type=int, default=PRECISION, help=f"bits, 53 to 1000 ({PRECISION})"
-    )
+    parser.add_argument("--precision", type=int, default=PRECISION, help="bits, 53 to 1000")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -68,23 +64,52 @@ def run(given: argparse.Namespace) -> int:
         ConfigError: An argument is wrong.
     """
     statements, effort = _statements(given), _effort(given)
-    if given.out is not None and not given.out.resolve().parent.is_dir():
-        problem = "its folder does not exist"
-        raise ConfigError(complaint("--out", str(given.out), problem, "a file in a folder"))
+    _check_target(given.out)
     try:
         proofs = _print_proofs(statements, effort)
         if given.out is not None:
-            write_whole(given.out, write(certificate(proofs, effort)))
-            print(f"certificate: {given.out}")
+            _write(given.out, write(certificate(proofs, effort)))
         if given.grow:
             for proof in proofs:
                 _print_growth(proof, effort)
         if given.sharp:
-            _print_sharp()
+            _print_sharp(effort)
     except KeyboardInterrupt:
         print("snnjax: interrupted; nothing more was proved", file=sys.stderr)
         return _INTERRUPTED
     return 0 if all(proof.verdict == "proved" for proof in proofs) else 1
+
+
+def _check_target(path: Path | None) -> None:
+    """Refuse a file that cannot be written before anything is proved."""
+    if path is None:
+        return
+    problem = "is a folder" if path.is_dir() else ""
+    try:
+        # Where nothing can be written beside it, as in /proc, the file cannot be replaced whole.
+        with TemporaryFile(dir=path.resolve().parent):
+            pass
+    except FileNotFoundError as error:
+        exists = path.resolve().parent.is_dir()
+        problem = problem or (_reason(error) if exists else "its folder does not exist")
+    except OSError as error:
+        problem = problem or _reason(error)
+    if problem:
+        allowed = "a file in a folder that can be written to"
+        raise ConfigError(complaint("--out", str(path), problem, allowed))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        # The error names the temporary file, which is nothing to the user.
+        raise OSError(error.errno, _reason(error), str(path)) from error
+    print(f"certificate: {path}")
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _statements(given: argparse.Namespace) -> Sequence[Statement]:
@@ -152,19 +177,26 @@ def _print_proof(proof: Proof) -> None:
     source = f" ({statement.source})" if statement.source else ""
     print(f"Theorem {statement.theorem}{source}: {proof.verdict}")
     print(f"  on {_show_domain(statement.domain)}")
-    print(f"  {'claim':25} {'verdict':9} {'bound':>15} {'attained':>15} {'boxes':>6} {'s':>7}  at")
+    width = max(9, *(len(_show_verdict(finding)) for finding in proof.findings))
+    head = f"{'bound':>15} {'attained':>15} {'boxes':>6} {'s':>7}  at"
+    print(f"  {'claim':25} {'verdict':{width}} {head}")
     for finding in proof.findings:
-        print(f"  {_show_finding(finding)}")
+        print(f"  {_show_finding(finding, width)}")
 
 
-def _show_finding(finding: Finding) -> str:
+def _show_verdict(finding: Finding) -> str:
+    return f"{finding.verdict} ({finding.reason})" if finding.reason else finding.verdict
+
+
+def _show_finding(finding: Finding, width: int) -> str:
     claim = finding.claim
     name = _NAMES.get(claim.quantity, claim.quantity)
     what = f"{name} {_SIGNS[claim.sense]} {plain(claim.limit)}"
     point = ", ".join(f"{each}={finding.witness[each]}" for each in ARGUMENTS)
     role = "counterexample " if finding.verdict == "refuted" else ""
     figures = f"{finding.bound:>15} {finding.attained:>15} {len(finding.boxes):6}"
-    return f"{what:25} {finding.verdict:9} {figures} {finding.seconds:7.3f}  {role}{point}"
+    verdict = f"{_show_verdict(finding):{width}}"
+    return f"{what:25} {verdict} {figures} {finding.seconds:7.3f}  {role}{point}"
 
 
 def _show_domain(domain: Domain) -> str:
@@ -179,16 +211,19 @@ def _print_growth(proof: Proof, effort: Effort) -> None:
         print(f"Theorem {theorem}: {proof.verdict}, so that no side can grow")
         return
     print(f"Theorem {theorem} on {_show_domain(proof.statement.domain)}, one side moved at a time:")
-    quick = effort._replace(budget=min(effort.budget, _GROWTH_BUDGET))
-    for found in reaches(proof.statement, quick):
+    for found in reaches(proof.statement, effort):
         name, place = f"{found.argument} {found.end}", plain(found.holds)
-        fails = f"fails at {plain(found.fails)}" if found.fails is not None else "no failure found"
-        print(f"  {name:10} holds to {place:>14}, {fails}", flush=True)
+        ends = [f"fails at {plain(found.fails)}"] if found.fails is not None else []
+        if found.undecided is not None:
+            ends.append(f"undecided ({found.reason}) at {plain(found.undecided)}")
+        print(
+            f"  {name:10} holds to {place:>14}, {', '.join(ends) or 'no failure found'}", flush=True
+        )
 
 
-def _print_sharp() -> None:
+def _print_sharp(effort: Effort) -> None:
     """Print the paper's constants; Theorem 1's are of the image, which holds all fixed points."""
     print(f"{'constant':48} {'printed':>34}  sharp, and what the printed one is")
-    for each in published():
+    for each in published(effort):
         sharp = f"[{each.sharp[0]}, {each.sharp[1]}]"
         print(f"{each.what:48} {each.printed:>34}  {sharp}  {each.remark}", flush=True)

@@ -9,7 +9,6 @@ nothing, so that a box on which all four have one is finished by one evaluation 
 """
 
 import heapq
-import itertools
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -23,6 +22,7 @@ Unit = tuple[float, ...]
 ARGUMENTS = ("mu", "omega", "nu", "tau")
 _CUBE: Box = ((0.0, 1.0),) * 4
 _NEAR = 1e-2
+_LOST = 12  # bits that many roundings may cost a number of order 1
 
 
 class Side(NamedTuple):
@@ -40,7 +40,8 @@ class Wanted(NamedTuple):
 
     Attributes:
         limit: Tell on which side of it the maximum lies.
-        tolerance: And enclose it to this part of itself; None if the side is enough.
+        tolerance: And enclose it to this part of itself, or as well as the precision allows; None
+            if the side is enough.
         budget: Give up after so many boxes.
     """
 
@@ -72,6 +73,21 @@ class _Bound(NamedTuple):
     base: Unit
     at_base: Ball
     cut: int
+    final: bool
+
+
+class _Entry:
+    """A box in a heap: first that of the largest bound, compared exactly; of equals the oldest."""
+
+    __slots__ = ("bound", "box", "number")
+
+    def __init__(self, bound: _Bound, number: int, box: Box) -> None:
+        self.bound, self.number, self.box = bound, number, box
+
+    def __lt__(self, other: "_Entry") -> bool:
+        if self.bound.upper > other.bound.upper:
+            return True
+        return not self.bound.upper < other.bound.upper and self.number < other.number
 
 
 def maximize(quantity: Quantity, sign: int, domain: Domain, wanted: Wanted) -> Maximum:
@@ -89,32 +105,32 @@ def maximize(quantity: Quantity, sign: int, domain: Domain, wanted: Wanted) -> M
     place = Placement(domain)
     lower = place.arb.neg_inf()
     witness: Unit = (0.5,) * 4
-    heap: list[tuple[float, int, Box, _Bound]] = []
-    count = itertools.count()
+    heap: list[_Entry] = []
+    evaluated = 0
 
     def add(box: Box, inherited: Ball | None) -> None:
-        nonlocal lower, witness
+        nonlocal lower, witness, evaluated
         bound = _bound(quantity, sign, place, box)
-        if inherited is not None:
-            bound = bound._replace(upper=_least(bound.upper, inherited))
+        if inherited is not None and inherited < bound.upper:
+            bound = bound._replace(upper=inherited)
         if bound.at_base.lower() > lower:
             lower, witness = bound.at_base.lower(), bound.base
             beside = _snapped(bound.base)
             at_beside = sign * quantity.value(place.point(beside))
             if at_beside.lower() >= lower:
                 lower, witness = at_beside.lower(), beside
-        heapq.heappush(heap, (-float(bound.upper), next(count), box, bound))
+        heapq.heappush(heap, _Entry(bound, evaluated, box))
+        evaluated += 1
 
     add(_CUBE, None)
-    while True:
-        _, _, box, bound = heap[0]
-        if _is_enough(lower, bound.upper, wanted) or len(heap) >= wanted.budget:
+    while not _is_enough(lower, heap[0].bound, wanted):
+        if len(heap) >= wanted.budget:
             break
-        heapq.heappop(heap)
-        for half in _halves(box, bound.cut):
-            add(half, bound.upper)
-    upper = heap[0][3].upper
-    return Maximum(lower, upper, witness, [entry[2] for entry in heap], next(count))
+        entry = heapq.heappop(heap)
+        for half in _halves(entry.box, entry.bound.cut):
+            add(half, entry.bound.upper)
+    boxes = [entry.box for entry in heap]
+    return Maximum(lower, heap[0].bound.upper, witness, boxes, evaluated)
 
 
 class Placement:
@@ -139,10 +155,22 @@ class Placement:
         return [low.union(high) for low, high in zip(lows, highs, strict=True)]
 
 
-def _is_enough(lower: Ball, upper: Ball, wanted: Wanted) -> bool:
-    if not (upper < wanted.limit or lower > wanted.limit):
+def rounding() -> Ball:
+    """Return the least width, of an extremum of order 1, that the precision in force allows."""
+    from flint import arb, ctx
+
+    return arb(2) ** (_LOST - ctx.prec)
+
+
+def _is_enough(lower: Ball, bound: _Bound, wanted: Wanted) -> bool:
+    """Tell whether the largest bound answers the question, or no smaller boxes can."""
+    if bound.final:
+        return True
+    if not (bound.upper < wanted.limit or lower > wanted.limit):
         return False
-    return wanted.tolerance is None or upper - lower <= wanted.tolerance * abs(lower)
+    if wanted.tolerance is None:
+        return True
+    return bound.upper - lower <= rounding().max(wanted.tolerance * abs(lower))
 
 
 def _bound(quantity: Quantity, sign: int, place: Placement, box: Box) -> _Bound:
@@ -166,7 +194,8 @@ def _bound(quantity: Quantity, sign: int, place: Placement, box: Box) -> _Bound:
         unsure.append(float(term))
     if not upper.is_finite():
         upper = place.arb.pos_inf()
-    return _Bound(upper.upper(), base, at_base, _widest(unsure, place, box))
+    final = upper.is_finite() and not any(unsure)
+    return _Bound(upper.upper(), base, at_base, _widest(unsure, place, box), final)
 
 
 def _slopes(
@@ -212,8 +241,3 @@ def _halves(box: Box, cut: int) -> tuple[Box, Box]:
     middle = (low + high) / 2
     before, after = box[:cut], box[cut + 1 :]
     return (*before, (low, middle), *after), (*before, (middle, high), *after)
-
-
-def _least(one: Ball, other: Ball) -> Ball:
-    """Return the smaller of two upper bounds."""
-    return one if one < other else other

@@ -10,9 +10,8 @@ from typing import Any
 
 from snnjax.theory.proofs.boxes import ARGUMENTS
 from snnjax.theory.proofs.decimals import plain
+from snnjax.theory.proofs.form import FORMAT
 from snnjax.theory.proofs.theorems import Effort, Finding, Proof
-
-FORMAT = "snnjax theorem certificate 1"
 
 
 def certificate(proofs: Sequence[Proof], effort: Effort) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from snnjax.theory.proofs.cover import Box, covers
+from snnjax.theory.proofs.form import ENDLESS, RefusedError, check_form
 from snnjax.theory.proofs.jets import Ball, Jet, image, lift, net_input, slopes, variable
 
 PRECISION = 128
@@ -19,15 +20,10 @@ PARTS = 300
 _NAMES = ("mu", "omega", "nu", "tau")
 _NU = 2
 _WORST_FIRST = ("refuted", "undecided", "proved")
-_ENDLESS = ("inf", "-inf")
-_KEPT, _EXCEEDED = -1, -2
+_KEPT, _EXCEEDED, _UNSURE = -1, -2, -3
 Bound = tuple[str, int, str]
 """A quantity, 1 or -1, and the level that it is not to rise above, or to fall below."""
 Sides = Sequence[tuple[Fraction, Fraction]]
-
-
-class RefusedError(ValueError):
-    """A certificate does not prove what it says."""
 
 
 class Checked(NamedTuple):
@@ -47,6 +43,7 @@ def check(certificate: Mapping[str, Any]) -> Checked:
     """
     import flint
 
+    check_form(certificate)
     try:
         with flint.ctx.workprec(PRECISION):
             counts = [_check_statement(each) for each in certificate["statements"]]
@@ -54,8 +51,6 @@ def check(certificate: Mapping[str, Any]) -> Checked:
         raise
     except (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError) as error:
         raise RefusedError(f"not a certificate: {type(error).__name__}: {error}") from error
-    if not counts:
-        raise RefusedError("it has no statements")
     return Checked(len(counts), *(sum(column) for column in zip(*counts, strict=True)))
 
 
@@ -90,10 +85,12 @@ def _check_claim(claim: Mapping[str, Any], sides: Sides, name: str) -> int:
     """Verify that the verdict follows, the witness attains, and the boxes keep the bound."""
     sign = {"below": 1, "above": -1}[claim["sense"]]
     attained, bound, limit = claim["attained"], claim["bound"], sign * Fraction(claim["limit"])
+    if claim["quantity"] == "norm" and bound not in ENDLESS and Fraction(bound) < 0:
+        raise RefusedError(f"{name}: no norm is below {bound}")  # only its square is looked at
     verdict = "undecided"
-    if bound not in _ENDLESS and sign * Fraction(bound) < limit:
+    if bound not in ENDLESS and sign * Fraction(bound) < limit:
         verdict = "proved"
-    elif attained not in _ENDLESS and sign * Fraction(attained) > limit:
+    elif attained not in ENDLESS and sign * Fraction(attained) > limit:
         verdict = "refuted"
     if claim["verdict"] != verdict:
         raise RefusedError(f"{name}: the bounds say {verdict}, not {claim['verdict']}")
@@ -101,11 +98,11 @@ def _check_claim(claim: Mapping[str, Any], sides: Sides, name: str) -> int:
     if any(not low <= x <= high for x, (low, high) in zip(witness, sides, strict=True)):
         raise RefusedError(f"{name}: the witness is outside the domain")
     at_witness = [_ball(x) for x in witness]
-    if attained not in _ENDLESS and not any(
+    if attained not in ENDLESS and not any(
         each.terms[0] >= 0 for each in _excess(claim["quantity"], sign, attained, at_witness, 0)
     ):
         raise RefusedError(f"{name}: the witness does not attain {attained}")
-    if bound in _ENDLESS:
+    if bound in ENDLESS:
         return 0
     boxes: list[Box] = [tuple(zip(box[::2], box[1::2], strict=True)) for box in claim["boxes"]]
     if not covers(boxes):
@@ -124,6 +121,8 @@ def _check_boxes(boxes: Sequence[Box], sides: Sides, what: Bound, name: str) -> 
         cut = _doubtful(box, sides, what)
         if cut == _EXCEEDED:
             raise RefusedError(f"{name}: the bound {what[2]} is exceeded")
+        if cut == _UNSURE:
+            raise RefusedError(f"{name}: the bound {what[2]} is too near to be verified")
         if cut != _KEPT:
             low, high = box[cut]
             middle = (low + high) / 2
@@ -133,7 +132,7 @@ def _check_boxes(boxes: Sequence[Box], sides: Sides, what: Bound, name: str) -> 
 
 
 def _doubtful(box: Box, sides: Sides, what: Bound) -> int:
-    """Return the argument to halve, or that the bound is kept or exceeded in the box."""
+    """Return the argument to halve, or what is certain of the bound in the box."""
     lows, highs = (
         [
             _ball(low + Fraction(ends[end]) * (high - low))
@@ -142,10 +141,12 @@ def _doubtful(box: Box, sides: Sides, what: Bound) -> int:
         for end in (0, 1)
     )
     for place in range(len(_excess(*what, lows, 0))):
-        rises = _rises(what, place, lows, highs)
-        if rises is None:
+        found, rises = _rises(what, place, lows, highs)
+        if found == _EXCEEDED:
             return _EXCEEDED
-        if any(rises):
+        if found == _UNSURE:
+            if not any(rises):
+                return _UNSURE  # a corner alone decides, and rounding hides what it says
             if all(rise < float("inf") for rise in rises):
                 return rises.index(max(rises))
             ratios = [float(high / low) for low, high in zip(lows[_NU:], highs[_NU:], strict=True)]
@@ -155,21 +156,21 @@ def _doubtful(box: Box, sides: Sides, what: Bound) -> int:
 
 def _rises(
     what: Bound, place: int, lows: Sequence[Ball], highs: Sequence[Ball]
-) -> Sequence[float] | None:
-    """Return by how much each argument may carry a polynomial above 0 in a box.
+) -> tuple[int, Sequence[float]]:
+    """Tell whether a polynomial is above 0 in a box, and how much each argument may add to it.
 
     An argument by which it is monotone is set to the end where it is largest, and what remains of
     the box looked at again.
 
     Returns:
-        Zeros if nowhere above 0; None if above 0 somewhere.
+        Whether it is kept at or below 0, exceeds it, or is unsure; and then, what each adds.
     """
     lows, highs = list(lows), list(highs)
     while True:
         whole = [low.union(high) for low, high in zip(lows, highs, strict=True)]
         excess = _excess(*what, whole, 1)[place]
         if excess.terms[0] <= 0:
-            return [0.0] * len(lows)
+            return _KEPT, []
         slopes = excess.terms[1:]
         signs = [(slope >= 0) - (slope <= 0) for slope in slopes]
         news = [
@@ -187,14 +188,14 @@ def _rises(
     ]
     at_base = _excess(*what, base, 0)[place].terms[0]
     if at_base > 0:
-        return None
+        return _EXCEEDED, []
     rises = [
         (slope * (low - b)).max(slope * (high - b)).max(b * 0)
         for slope, b, low, high in zip(slopes, base, lows, highs, strict=True)
     ]
     if at_base + sum(rises) <= 0:
-        return [0.0] * len(lows)
-    return [float(rise.upper()) for rise in rises]
+        return _KEPT, []
+    return _UNSURE, [float(rise.upper()) for rise in rises]
 
 
 def _excess(quantity: str, sign: int, level: str, point: Sequence[Ball], order: int) -> list[Jet]:

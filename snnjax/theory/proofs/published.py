@@ -10,7 +10,6 @@ from snnjax.theory.proofs.enclosure import Ball, constants, tables
 from snnjax.theory.proofs.sides import End, reach
 from snnjax.theory.proofs.theorems import PUBLISHED, Effort, Finding, prove
 
-_EFFORT = Effort(budget=8000)
 _DIGITS = 4
 _PRECISION = 160
 
@@ -31,11 +30,15 @@ class Constant(NamedTuple):
     remark: str
 
 
-def published() -> Iterator[Constant]:
-    """Yield the paper's constants with the sharp ones, first those that take no time."""
+def published(effort: Effort) -> Iterator[Constant]:
+    """Yield the paper's constants with the sharp ones, first those that take no time.
+
+    Args:
+        effort: For each domain that is tried in search of an end of nu.
+    """
     yield from _numbers()
     yield from _extrema()
-    yield from _ends()
+    yield from _ends(effort)
 
 
 def _numbers() -> Iterator[Constant]:
@@ -93,15 +96,17 @@ _SIDES: Sequence[tuple[int, End, str]] = (
 )
 
 
-def _ends() -> Iterator[Constant]:
+def _ends(effort: Effort) -> Iterator[Constant]:
     """Yield ends of nu beyond which a theorem is still true, up to the sharp one."""
     for place, end, what in _SIDES:
         statement = PUBLISHED[place]
         printed = getattr(statement.domain["nu"], end)
-        found = reach(statement, "nu", end, _EFFORT, _DIGITS)
+        found = reach(statement, "nu", end, effort, _DIGITS)
         fails = found.holds if found.fails is None else found.fails
         ends = _sorted(plain(found.holds), plain(fails))
         remark = "true at least to there" if found.fails is None else "true up to there"
+        if found.undecided is not None:
+            remark += f", undecided ({found.reason}) at {plain(found.undecided)}"
         yield Constant(f"{what}: {end} end of nu", plain(printed), ends, remark)
 
 

@@ -85,6 +85,15 @@ def _gain_gradient(point: Point) -> Gradient:
     return by_mu, by_omega, by_nu - 1, by_tau
 
 
+def _rise(point: Point) -> Ball:
+    return _jacobian(_tables(point, 2)).variance_v
+
+
+def _rise_gradient(point: Point) -> Gradient:
+    by_m, by_v = _slopes(_tables(point, 4))
+    return _chain(point, by_m.variance_v, by_v.variance_v)
+
+
 def _entries(point: Point, jacobian: _Jacobian) -> tuple[Ball, Ball, Ball, Ball]:
     """Return [[a, b], [c, d]] = d(mean, variance) / d(mu, nu) at fixed omega and tau."""
     _, omega, _, tau = point
@@ -152,7 +161,8 @@ QUANTITIES: Mapping[str, Quantity] = {
     "mean": Quantity(_mean, _mean_gradient),
     "variance": Quantity(_variance, _variance_gradient),
     "gain": Quantity(_gain, _gain_gradient),
+    "rise": Quantity(_rise, _rise_gradient),
     "norm": Quantity(_norm, _norm_gradient),
 }
-"""By name: mean and variance of the activations, the gain of variance (variance - nu), and the
-spectral norm of the Jacobian by (mu, nu)."""
+"""By name: mean and variance of the activations, the gain of variance (variance - nu), the rise of
+the variance with v = nu tau, and the spectral norm of the Jacobian by (mu, nu)."""

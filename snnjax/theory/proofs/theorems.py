@@ -9,7 +9,16 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from snnjax.theory.proofs.boxes import ARGUMENTS, Box, Domain, Side, Unit, Wanted, maximize
+from snnjax.theory.proofs.boxes import (
+    ARGUMENTS,
+    Box,
+    Domain,
+    Side,
+    Unit,
+    Wanted,
+    maximize,
+    rounding,
+)
 from snnjax.theory.proofs.decimals import bound, nearest, plain
 from snnjax.theory.proofs.enclosure import Ball
 from snnjax.theory.proofs.quantities import QUANTITIES
@@ -91,6 +100,7 @@ class Finding(NamedTuple):
         boxes: Of the unit cube, the domain's affine preimage, which they cover.
         evaluated: How many boxes were looked at.
         seconds: Of computing.
+        reason: Why it is undecided, `budget` or `precision`; otherwise empty.
     """
 
     claim: Claim
@@ -101,6 +111,7 @@ class Finding(NamedTuple):
     boxes: Sequence[Box]
     evaluated: int
     seconds: float
+    reason: str
 
 
 class Proof(NamedTuple):
@@ -116,6 +127,11 @@ class Proof(NamedTuple):
         if "refuted" in verdicts:
             return "refuted"
         return "undecided" if "undecided" in verdicts else "proved"
+
+    @property
+    def reason(self) -> str:
+        """Why a claim is undecided: `budget` or, if more boxes would not help, `precision`."""
+        return next((each.reason for each in self.findings if each.verdict == "undecided"), "")
 
 
 def make_domain(**sides: tuple[str, str]) -> Domain:
@@ -178,7 +194,7 @@ def settle(claim: Claim, domain: Domain, effort: Effort) -> Finding:
         quantity = QUANTITIES[claim.quantity]
         found = maximize(quantity, sign, domain, Wanted(limit, tolerance, effort.budget))
         verdict = _verdict(found.lower, found.upper, limit)
-        upper = found.upper * (1 + found.upper.sgn() * (tolerance or 0) / _SPARE)
+        upper = found.upper + rounding().max(abs(found.upper) * (tolerance or 0)) / _SPARE
         if verdict != _verdict(found.lower, upper, limit):
             upper = found.upper
         for digits in (effort.digits + 4, 20, _MOST_DIGITS):
@@ -191,7 +207,10 @@ def settle(claim: Claim, domain: Domain, effort: Effort) -> Finding:
             verdict = "undecided"
     attained, most = ends if sign > 0 else (_negative(end) for end in ends)
     seconds = time.process_time() - start
-    return Finding(claim, verdict, most, attained, witness, found.boxes, found.evaluated, seconds)
+    reason = "budget" if len(found.boxes) >= effort.budget else "precision"
+    reason = reason if verdict == "undecided" else ""
+    boxes, evaluated = found.boxes, found.evaluated
+    return Finding(claim, verdict, most, attained, witness, boxes, evaluated, seconds, reason)
 
 
 def _verdict(lower: Ball, upper: Ball, limit: Ball) -> Verdict:
