@@ -24,7 +24,9 @@ SLOW = {
     "layer": {"activation": "relu", "norm": "layer"},
     "layer after": {
         # Its mean square is 1 in every network but for epsilon, which the theory leaves out.
-        **{"activation": "relu", "norm": "layer", "norm_placement": "after"},
+        "activation": "relu",
+        "norm": "layer",
+        "norm_placement": "after",
         "norm_epsilon": 1e-9,
     },
     "rms": {"activation": "gelu", "norm": "rms", "dropout_kind": "ordinary", "dropout": 0.2},
