@@ -32,7 +32,8 @@ def make_members(model, optimizer, **training):
                     model=model,
                     optimizer=optimizer,
                     training=TrainingConfig(
-                        **{"epochs": 6, "batch_size": 32, "monte_carlo": 3} | training
+                        **{"epochs": 6, "batch_size": 32, "monte_carlo": 3 if model.dropout else 0}
+                        | training
                     ),
                 )
             )
