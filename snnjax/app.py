@@ -11,13 +11,13 @@ from snnjax import guard, interruption
 from snnjax.config.overrides import check_overrides
 from snnjax.config.strict import from_hydra
 from snnjax.endings import (
-    FAILED,
     INTERRUPTED,
     SESSION,
     complain,
     complain_once,
     explain,
     gravest,
+    nobody_reads,
     settle,
 )
 from snnjax.file_names import ERROR_FILE
@@ -46,8 +46,7 @@ def told(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return nobody_reads()
     except Exception as error:
         if SESSION.debugging:
             raise

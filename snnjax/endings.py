@@ -23,6 +23,12 @@ DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 _BUG = "unexpected"  # such an error is ours and is shown with its traceback
 
 
+def nobody_reads() -> int:
+    """Let nothing more be printed into a pipe that was closed, and return the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILED
+
+
 @dataclass
 class Session:
     """What `main` wants to know after Hydra, which returns nothing.

@@ -130,8 +130,7 @@ def is_unusual(model: ModelConfig) -> bool:
         return model.dropout_kind in _ALPHA and max(model.dropout, model.conv_dropout) > 0
     if any(getattr(model, key) != getattr(_USUAL, key) for key in _OF_SELU):
         return True
-    highest = max(model.dropout, model.input_dropout, model.conv_dropout)
-    return highest > (_MOST_NOISE if model.dropout_kind in _ALPHA else 0)
+    return model.highest_rate > (_MOST_NOISE if model.dropout_kind in _ALPHA else 0)
 
 
 def inputs_of(data: "Dataset") -> Inputs:

@@ -343,7 +343,7 @@ def starts_are_not_undone(config: Config) -> str:
 def kept_moments_need_dropout(config: Config) -> str:
     """Refuse a fixed point for alpha dropout where nothing is dropped."""
     model, usual = config.model, ModelConfig()
-    if max(model.dropout, model.input_dropout, model.conv_dropout) > 0 or ":" in model.name:
+    if model.highest_rate > 0 or ":" in model.name:
         return ""
     for name in ("dropout_mean", "dropout_variance"):
         if (given := getattr(model, name)) != (off := getattr(usual, name)):
@@ -354,8 +354,7 @@ def kept_moments_need_dropout(config: Config) -> str:
 def passes_need_dropout(config: Config) -> str:
     """Refuse Monte-Carlo dropout of networks in which nothing is random."""
     model, passes = config.model, config.training.monte_carlo
-    is_random = max(model.dropout, model.input_dropout, model.conv_dropout) > 0
-    if not passes or is_random or model.activation == "rrelu" or ":" in model.name:
+    if not passes or model.highest_rate > 0 or model.activation == "rrelu" or ":" in model.name:
         return ""
     problem = "nothing is random in this network"
     return complaint("training.monte_carlo", show(passes), problem, "0, or model.dropout > 0")

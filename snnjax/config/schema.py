@@ -108,6 +108,11 @@ class ModelConfig:
     bottleneck: float = number(0.5, above=0, high=1, role="static", only={"form": ["diavolo"]})
     conv_dropout: float = number(0.0, low=0, below=1, off=0.0, only={"name": CONVOLUTIONAL})
 
+    @property
+    def highest_rate(self) -> float:
+        """The largest rate at which anything is dropped."""
+        return max(self.dropout, self.input_dropout, self.conv_dropout)
+
 
 @dataclass(frozen=True)
 class TrainingConfig:

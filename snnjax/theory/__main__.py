@@ -6,7 +6,6 @@ Every module in `commands` is a subcommand of its name, and is imported when it 
 
 import argparse
 import importlib
-import os
 import pkgutil
 import re
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
-from snnjax.endings import DONE, FAILED, INTERRUPTED, complain, explain
+from snnjax.endings import DONE, INTERRUPTED, complain, explain, nobody_reads
 from snnjax.theory import commands
 
 _PROGRAM = "python -m snnjax.theory"
@@ -36,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return nobody_reads()
     except Exception as error:
         return complain(*explain(error))
 

@@ -2,9 +2,10 @@
 
 import argparse
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from snnjax.theory.command_line import table
 
 if TYPE_CHECKING:
     from snnjax.config.schema import Config
@@ -71,7 +72,7 @@ def run(given: argparse.Namespace) -> int:
         problem = f"nothing is known of this {config.model.name} of {config.model.activation} units"
         raise ConfigError(f"model.name={config.model.name}: {problem} and {config.model.init}")
     print(_title(config))
-    print(table(layers))
+    print(table(_HEAD, [_cells(layer) for layer in layers]))
     said = "on" if is_training and config.model.dropout else "off"
     print(_NOTES.format(mean=start.mean, variance=start.variance, dropout=said))
     if any(layer.finite is not None and layer.finite.moments is None for layer in layers):
@@ -85,17 +86,6 @@ def run(given: argparse.Namespace) -> int:
 
         save(draw_network(layers, _title(config)), given.out)
     return 0
-
-
-def table(layers: "Sequence[Layer]") -> str:
-    """Return the lines of a table, a layer each."""
-    rows = [_HEAD, *map(_cells, layers)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        right = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([f"{first:{widths[0]}}", *right]).rstrip())
-    return "\n".join(lines)
 
 
 def likeness(config: "Config", data: "Dataset") -> float:

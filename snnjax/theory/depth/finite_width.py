@@ -19,16 +19,15 @@ from snnjax.theory.moments.dropout import ALPHA_KINDS, alpha_affine
 from snnjax.theory.moments.moment_map import Moments, net_input
 from snnjax.theory.moments.nodes import normal_law
 from snnjax.theory.moments.quadrature import Array
-from snnjax.theory.moments.weights import Weights
+from snnjax.theory.moments.weights import CUT, Weights
 
 LARGEST_SPREAD = 0.75
 """The next orders are as large as the square of the spread: beyond this the first says nothing."""
 _STEP = 0.03  # relative, of the variance of net inputs, for derivatives
 # Of the distributions that weights are drawn from: fourth moment over squared variance, less 3.
 _UNIFORM = -6 / 5
-_CUT_SQUARE = 1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
-_CUT_FOURTH = 3 * _CUT_SQUARE - 16 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
-_TRUNCATED = _CUT_FOURTH / _CUT_SQUARE**2 - 3
+_CUT_FOURTH = 3 * CUT - 16 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
+_TRUNCATED = _CUT_FOURTH / CUT**2 - 3
 
 
 class Finite(NamedTuple):

@@ -84,8 +84,7 @@ def forecast(
     at = MODELS.get(model.name)
     if is_perceptron(model):
         return _perceptron(model, ends, x, start, training)
-    rate = max(model.dropout, model.input_dropout, model.conv_dropout)
-    if training and rate > 0 and is_adapted(model):
+    if training and model.highest_rate > 0 and is_adapted(model):
         return None
     if at == MODELS["highway"]:
         return _highway(model, ends, x, training)

@@ -3,10 +3,8 @@
 At a kink the slope is that of the left side; normal net inputs are never there.
 """
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from scipy.special import expit, ndtr
 
 from snnjax.config.schema import ModelConfig
 from snnjax.constants import ALPHA_01, LAMBDA_01
+from snnjax.theory.moments.activations import with_numbers
 from snnjax.theory.moments.dropout import ALPHA_KINDS, alpha_affine
 from snnjax.theory.moments.moment_map import Moments
 from snnjax.theory.moments.nodes import Law, normal_law
@@ -77,12 +76,7 @@ SLOPES: Mapping[str, Callable[..., Any]] = {
 
 def numpy_slope(model: ModelConfig) -> Function | None:
     """Return the derivative of a model's activation; None if it is not the library's."""
-    if (slope := SLOPES.get(model.activation)) is None:
-        return None
-    if not inspect.isfunction(slope):
-        return slope
-    keys = list(inspect.signature(slope).parameters)[1:]
-    return partial(slope, **{key: getattr(model, key) for key in keys})
+    return with_numbers(SLOPES, model)
 
 
 def slope_law(model: ModelConfig, net: Moments, training: bool) -> Law | None:

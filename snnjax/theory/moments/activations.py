@@ -82,12 +82,24 @@ def activation_moments(model: ModelConfig, net: Moments) -> Moments | None:
 
 def numpy_activation(model: ModelConfig) -> Function | None:
     """Return a model's activation as a function of one array; None if it is not the library's."""
-    if (twin := TWINS.get(model.activation)) is None:
+    return with_numbers(TWINS, model)
+
+
+def with_numbers(
+    functions: Mapping[str, Callable[..., Any]], model: ModelConfig
+) -> Function | None:
+    """Return what a model's activation has in a table, given the model's numbers; None if nothing.
+
+    Args:
+        functions: By the name of the activation; arguments beside `x` are named like keys.
+        model: Names the activation and gives its numbers.
+    """
+    if (function := functions.get(model.activation)) is None:
         return None
-    if not inspect.isfunction(twin):
-        return twin
-    keys = list(inspect.signature(twin).parameters)[1:]
-    return partial(twin, **{key: getattr(model, key) for key in keys})
+    if not inspect.isfunction(function):
+        return function
+    keys = list(inspect.signature(function).parameters)[1:]
+    return partial(function, **{key: getattr(model, key) for key in keys})
 
 
 def negative_slope(model: ModelConfig) -> float:

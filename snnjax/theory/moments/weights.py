@@ -7,8 +7,8 @@ from snnjax.config.schema import ModelConfig
 from snnjax.theory.moments.activations import negative_slope
 
 _FANS = {"lecun": "fan_in", "glorot": "fan_avg", "he": "fan_in"}
-# What is left of the variance of N(0, 1) between -2 and 2.
-_CUT = 1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
+CUT = 1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
+"""What is left of the variance of N(0, 1) between -2 and 2."""
 
 
 class Weights(NamedTuple):
@@ -67,4 +67,4 @@ def _scaled(model: ModelConfig, fan_in: int, fan_out: int) -> float:
     if family == "he":
         tau *= 2 / (1 + negative_slope(model) ** 2)
     is_cut = shape == "truncated" and not model.init_corrected
-    return tau * _CUT if is_cut else tau
+    return tau * CUT if is_cut else tau
