@@ -22,6 +22,7 @@ from snnjax.sinks.wandb_population import open_population
 
 if TYPE_CHECKING:
     from snnjax.arrays import Layout
+    from snnjax.diagnostics.observer import Look
     from snnjax.ending import Ended
     from snnjax.outcomes import EpochRecord
     from snnjax.shapes import Problem
@@ -228,6 +229,7 @@ def _train(
     import jax
 
     from snnjax import population
+    from snnjax.diagnostics.observer import Watch
 
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
     sets, layout, lanes = together.sets or (), together.layout, together.lanes
@@ -251,10 +253,15 @@ def _train(
             objective = _objective(runs[number].config, outcome.metrics)
             ends[number] = recorder.error or RunResult(outcome.status, objective)
 
+    def show(look: "Look") -> None:
+        recorders[look.member].show(look)
+
+    asked = runs[0].config.diagnostics
+    watch = Watch(asked, show) if asked.measures else None
     try:
         population.train(
             programs[0], members, layout, report, tell=tell,
-            sets=sets, problem=together.problem, size=together.size, strategy=strategy,
+            sets=sets, problem=together.problem, size=together.size, strategy=strategy, watch=watch,
         )  # fmt: skip
     except Exception as error:
         interruption.check()  # what Ctrl-C breaks did not fail

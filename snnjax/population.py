@@ -13,6 +13,7 @@ from snnjax.arrays import Layout, Table
 from snnjax.config.split import Program
 from snnjax.crew import Crew
 from snnjax.data.dataset import Dataset
+from snnjax.diagnostics.observer import Look, Nobody, Observer, Watch, observe
 from snnjax.ending import Clock, Ended, Ending, Tell, fetch
 from snnjax.nn.products import types_of
 from snnjax.outcomes import EpochRecord, Outcome, Report, report_news
@@ -54,6 +55,7 @@ class _Audience:
     report: Report
     tell: Tell
     clock: Clock
+    watch: Watch | None = None
 
     def after(self, count: int) -> "_Audience":
         """Return what hears of members by their numbers in a part that follows so many others."""
@@ -65,7 +67,12 @@ class _Audience:
             outcomes = {member + count: own for member, own in ended.outcomes.items()}
             self.tell(replace(ended, outcomes=outcomes))
 
-        return replace(self, report=report, tell=tell)
+        def show(look: Look) -> None:
+            if self.watch is not None:
+                self.watch.show(replace(look, member=look.member + count))
+
+        watch = None if self.watch is None else replace(self.watch, show=show)
+        return replace(self, report=report, tell=tell, watch=watch)
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,7 @@ def train(
     problem: Problem | None = None,
     strategy: Strategy | None = None,
     size: int = 1,
+    watch: Watch | None = None,
 ) -> Trained:
     """Train members to their ends.
 
@@ -139,6 +147,7 @@ def train(
         strategy: How members are mapped; None leaves the choice to `strategy.choose`.
         size: A smaller population is filled up to this size with members that do nothing, so that
             populations of different sizes share one compiled program.
+        watch: What is looked at inside the networks, and who is shown it; None for nothing.
     """
     sets = [0] * len(members) if sets is None else sets
     strategy = strategy or choose(max(size, len(members)))
@@ -158,7 +167,7 @@ def train(
     problem = problem or layout.problem
     population = _Population(program, members, layout, problem, sets, strategy, size)
     with types_of(program.training.precision):
-        trained = _fit(population, _Audience(report_once, tell_once, Clock()))
+        trained = _fit(population, _Audience(report_once, tell_once, Clock(), watch))
     return replace(trained, outcomes=[outcomes[number] for number in range(len(members))])
 
 
@@ -218,8 +227,14 @@ def _train(
         population.program, programs, people, table, population.data,
         strategy, audience.tell, audience.clock,
     )  # fmt: skip
+    observer = observe(
+        audience.watch, population.program, population.problem, people, table,
+        len(population.members),
+    )  # fmt: skip
     people = replace(people, state=programs.start(people.at_work, table))
-    people = _run(population, programs, people, table, audience, ending)
+    people = _run(population, programs, people, table, audience, ending, observer)
+    observer.finish(people)
+    audience.clock.compile_seconds += observer.compile_seconds
     state = crew.states(people)
     ending.finish(state)
     return Trained(
@@ -238,6 +253,7 @@ def _run(
     table: Table,
     audience: _Audience,
     ending: Ending,
+    observer: Observer | Nobody,
 ) -> Crew:
     """Advance chunk by chunk until every member has stopped."""
     data, advance = population.data, programs.advance
@@ -245,19 +261,25 @@ def _run(
     longest = int(epochs.max())
     worth = _WORTH * max(programs.seconds, _LEAST_COMPILE_SECONDS)
     running = np.ones(len(people.order), bool)
-    pending, looked = None, time.perf_counter()
-    for until in range(programs.length, longest + programs.length, programs.length):
+    pending, looked, until, length = None, time.perf_counter(), 0, programs.length
+    observer.look(people, 0)
+    while until < longest:
+        done, until = until, min(until + programs.length, observer.next_stop(until))
         state, news = advance(people.at_work, people.state, table, np.int32(until))
         people, now = replace(people, state=state), (news, people.order)
+        if until < longest:
+            observer.look(people, until)
         # Only now is the chunk before fetched: the device is never idle while the host reads.
         if pending is not None:
+            observer.tell(done - 1)
             _note(pending, running, data, audience.report)
+            observer.tell(done)
             if not running.any():
                 return people
             before, looked = looked, time.perf_counter()
             people = crew.regroup(people, running)
             left = epochs[running[: len(epochs)]].max() - until
-            left_seconds = left / programs.length * (looked - before)
+            left_seconds = left / length * (looked - before)
             if left_seconds / 2 > worth and (few := crew.smaller(people, running)):
                 people = few
                 began = time.perf_counter()
@@ -268,8 +290,9 @@ def _run(
                 if waited:
                     audience.clock.compile_seconds += time.perf_counter() - began
             ending.look(people, running)
-        pending = now
+        pending, length = now, until - done
     if pending is not None:
+        observer.tell(until - 1)
         _note(pending, running, data, audience.report)
     return people
 

@@ -18,6 +18,7 @@ LAYERS = (
     ("experiment",),
     ("recorder",),
     ("population", "model_summary"),
+    ("diagnostics",),
     ("ending",),
     ("crew", "programs"),
     ("outcomes", "compilation", "strategy"),
