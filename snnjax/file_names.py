@@ -3,6 +3,8 @@
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
+DIAGNOSTICS_FILE = "diagnostics.npz"
+SURFACE_FILE = "surface.npz"
 ERROR_FILE = "error.json"
 
 RUNS_FILE = "runs.jsonl"

@@ -1,0 +1,145 @@
+"""From folders to files: which figures can be drawn, and writing them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
+from snnjax.figures.captions import caption
+from snnjax.figures.groups import Group, group_runs
+from snnjax.figures.panels import MOST_GROUPS
+from snnjax.figures.picture import Choices, Drawn
+from snnjax.figures.records import Run, Surface, read_runs, read_surfaces
+from snnjax.figures.registry import NAMES, PICTURES, SURFACE, Picture
+from snnjax.figures.style import SUFFIXES, add_caption, save, styled
+from snnjax.figures.surfaces import MOST_SURFACES, draw_surfaces
+from snnjax.file_names import CONFIG_FILE, DIAGNOSTICS_FILE, METRICS_FILE, SURFACE_FILE
+
+FORMATS = tuple(suffix.removeprefix(".") for suffix in SUFFIXES)
+FOLDER = "figures"
+"""Where figures go, below the first folder they are drawn from."""
+
+
+def draw(
+    folders: Sequence[Path],
+    names: Sequence[str] = (),
+    out: Path | None = None,
+    *,
+    formats: Sequence[str] = ("svg", "png"),
+    choices: Choices = Choices(),  # noqa: B008  frozen
+) -> list[Path]:
+    """Draw figures of the runs in and below some folders; return the files in order.
+
+    Args:
+        folders: Run folders, sweep folders.
+        names: Of figures; without, all those that the folders hold the data for.
+        out: Where the files go, made if needed; None for `figures` in the first folder.
+        formats: Of `FORMATS`; each figure is written in each.
+        choices: What can be chosen about single figures.
+
+    Raises:
+        ConfigError: No such folder, figure or format; a file that is broken; nothing to draw.
+        OSError: A file cannot be written.
+    """
+    check_names(names, NAMES, "no such figure")
+    check_names(formats, FORMATS, "no such format")
+    runs, surfaces = read_runs(folders), read_surfaces(folders)
+    if not runs and not surfaces:
+        wanted = f"{CONFIG_FILE} beside {METRICS_FILE} or {DIAGNOSTICS_FILE}"
+        raise ConfigError(f"{_listed(folders)}: no runs in or below it: no {wanted}")
+    where = folders[0] / FOLDER if out is None else out
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{where}: cannot be made: {error.strerror}") from error
+    written = []
+    for name, figure in _figures(runs, surfaces, list(dict.fromkeys(names)), folders, choices):
+        for kind in dict.fromkeys(formats):
+            path = where / f"{name}.{kind}"
+            save(figure.figure, path)
+            written.append(path)
+    return written
+
+
+def check_names(names: Sequence[str], known: Sequence[str], problem: str) -> None:
+    """Refuse names that are not among those known.
+
+    Raises:
+        ConfigError: The first that is not, with what is allowed.
+    """
+    for name in names:
+        if name not in known:
+            hint = nearest(name, known)
+            raise ConfigError(complaint(name, None, problem, enumerate_names(known), hint))
+
+
+def suited(name: str, groups: Sequence[Group]) -> list[Group]:
+    """Return the groups that hold what a figure needs, with those of their runs that do."""
+    picture = PICTURES[name]
+    if not picture.needs and not picture.one_of:
+        return [group for group in groups if any(run.history for run in group.runs)]
+    found = [group.holding(picture.needs) for group in groups]
+    return [kept for group in found if group and (kept := _with_one_of(picture, group))]
+
+
+def _with_one_of(picture: Picture, group: Group) -> Group | None:
+    if not picture.one_of:
+        return group
+    runs = tuple(run for run in group.runs if any(key in run.record for key in picture.one_of))
+    return Group(group.label, group.settings, runs) if runs else None
+
+
+def _figures(
+    runs: Sequence[Run],
+    surfaces: Sequence[Surface],
+    names: Sequence[str],
+    folders: Sequence[Path],
+    choices: Choices,
+) -> Iterator[tuple[str, Drawn]]:
+    groups = group_runs(runs)
+    for name in names or NAMES:
+        if name == SURFACE:
+            if surfaces:
+                yield name, _drawn_surfaces(surfaces)
+            elif names:
+                raise ConfigError(f"{name}: no {SURFACE_FILE} in {_listed(folders)}")
+        elif own := suited(name, groups):
+            yield name, _drawn(name, own, len(groups), choices)
+        elif names:
+            raise ConfigError(_absence(name, runs, folders))
+
+
+@styled
+def _drawn(name: str, groups: Sequence[Group], of: int, choices: Choices) -> Drawn:
+    picture = PICTURES[name]
+    shown = groups[:MOST_GROUPS]
+    drawn = picture.draw(shown, choices)
+    keys = (*picture.needs, *picture.one_of)
+    add_caption(drawn.figure, caption(drawn.seen, shown, of, keys))
+    return drawn
+
+
+@styled
+def _drawn_surfaces(surfaces: Sequence[Surface]) -> Drawn:
+    shown = surfaces[:MOST_SURFACES]
+    drawn = draw_surfaces(shown)
+    more = f"{len(shown)} of {len(surfaces)} files are drawn." if shown != surfaces else ""
+    add_caption(drawn.figure, " ".join([*drawn.seen, more]).strip())
+    return drawn
+
+
+def _absence(name: str, runs: Sequence[Run], folders: Sequence[Path]) -> str:
+    """Return what is missing for a figure, and how it comes to be there."""
+    picture = PICTURES[name]
+    if not picture.needs and not picture.one_of:
+        return f"{name}: no metrics in {METRICS_FILE} of the runs in {_listed(folders)}"
+    held = {key for run in runs for key in run.record}
+    missing = [key for key in picture.needs if key not in held]
+    lacking = ", ".join(missing) or " or ".join(picture.one_of) or ", ".join(picture.needs)
+    switch = "measured where `diagnostics=...` is switched on with the measure that gives it"
+    if not held:
+        return f"{name}: no run in {_listed(folders)} has {DIAGNOSTICS_FILE}; {switch}: {lacking}"
+    return f"{name}: no {lacking} in {DIAGNOSTICS_FILE} of {_listed(folders)}; {switch}"
+
+
+def _listed(folders: Sequence[Path]) -> str:
+    return enumerate_names([str(folder) for folder in folders])

@@ -1,0 +1,246 @@
+"""What becomes of the layers during training: a line for each of them, over epochs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from snnjax.figures.captions import lines_text
+from snnjax.figures.groups import Group
+from snnjax.figures.panels import (
+    FEW,
+    Row,
+    draw_layers,
+    draw_panels,
+    label_epochs,
+    label_layers,
+    layer_colors,
+    say,
+)
+from snnjax.figures.picture import Choices, Drawn, held, longest
+from snnjax.figures.pooling import pool
+from snnjax.figures.records import Array
+from snnjax.figures.style import BLUE, GREY, ORANGE
+
+
+def draw_activations(groups: Sequence[Group], choices: Choices) -> Drawn:
+    """Draw mean and deviation of the activations of each layer (Glorot & Bengio, Figure 2)."""
+    names = longest(group.layers for group in groups)
+    rows = [
+        Row("mean", _draw_means, "linear"),
+        Row("deviation", _lines("activation_variance", np.sqrt)),
+    ]
+    figure = draw_panels(groups, rows, "Activations by layer", names)
+    seen = ["Above the mean of each layer's activations over probe rows and units"]
+    is_shaded = len(names) <= FEW and any(len(group.epochs) > 1 for group in groups)
+    seen[0] += ", shaded by one standard deviation to both sides;" if is_shaded else ";"
+    return Drawn(figure, [*seen, "below the standard deviation.", lines_text(groups)])
+
+
+def draw_percentiles(groups: Sequence[Group], choices: Choices) -> Drawn:
+    """Draw 98th percentile and deviation of the activations of each layer (Figure 3)."""
+    names = longest(group.layers for group in groups)
+    rows = [
+        Row("98th percentile", _lines("activation_p98"), "linear"),
+        Row("deviation", _lines("activation_variance", np.sqrt)),
+    ]
+    figure = draw_panels(groups, rows, "98th percentiles of activations by layer", names)
+    text = "Above the 98th percentile of each layer's activations over probe rows and units,"
+    return Drawn(figure, [text, "below their standard deviation.", lines_text(groups)])
+
+
+def draw_weight_gradients(groups: Sequence[Group], choices: Choices) -> Drawn:
+    """Draw the deviation of the gradients of each layer's weights (Figure 9)."""
+    names = longest(group.kernels for group in groups)
+    rows = [Row("deviation", _lines("weight_gradient_variance", np.sqrt))]
+    figure = draw_panels(groups, rows, "Gradients of the weights by layer", names)
+    text = "Standard deviation of the gradient of the mean loss with respect to each kernel."
+    return Drawn(figure, [text, lines_text(groups)])
+
+
+def draw_units(groups: Sequence[Group], choices: Choices) -> Drawn:
+    """Draw the shares of saturated values, of dead units and of units that came back."""
+    names = longest(group.layers for group in groups)
+    meanings = {
+        "saturated": "saturated: share of values where the activation is saturated",
+        "dead": "dead: share of units that are flat on the whole split",
+        "revived": "revived: share of units dead at the look before and not any more",
+    }
+    present = held(groups, meanings)
+    rows = [Row(key, _lines(key), "share") for key in present]
+    figure = draw_panels(groups, rows, "Saturated and dead units by layer", names)
+    return Drawn(figure, ["; ".join(meanings[key] for key in present) + ".", lines_text(groups)])
+
+
+def draw_moments(groups: Sequence[Group], choices: Choices) -> Drawn:
+    """Draw how far each layer's mean and variance are from the theory and the fixed point."""
+    names = longest(group.layers for group in groups)
+    rows, seen = [], []
+    if held(groups, ["predicted_mean"]):
+        rows.append(Row("from prediction", _distances("predicted")))
+        seen.append("prediction: the moment map of the measured layer below;")
+    if held(groups, ["fixed_mean"]):
+        rows.append(Row("from fixed point", _distances("fixed")))
+        seen.append("fixed point: that of the activation;")
+    figure = draw_panels(groups, rows, "Distance of each layer's mean and variance", names)
+    text = (
+        "Euclidean distance between measured (mean, variance) of activations and what is expected;"
+    )
+    return Drawn(figure, [text, *seen[:-1], seen[-1].rstrip(";") + ".", lines_text(groups)])
+
+
+def draw_speed(groups: Sequence[Group], choices: Choices) -> Drawn:
+    """Draw how far one step moves each layer's weights, and the first against the last layer."""
+    names = longest(group.kernels for group in groups)
+    rows = [
+        Row("update / weights", _draw_speeds),
+        Row("first / last layer", _draw_relative_speed),
+    ]
+    figure = draw_panels(groups, rows, "Learning speed by layer", names)
+    text = "Above the norm of one step's update over the norm of the weights, by kernel;"
+    below = "below that ratio of layer 1 over that of the last hidden layer, dashed where equal."
+    return Drawn(figure, [text, below, lines_text(groups)])
+
+
+def draw_singular_values(groups: Sequence[Group], choices: Choices) -> Drawn:
+    """Draw singular values of the Jacobians over depth and over epochs."""
+    rows: list[Row] = []
+    seen: list[str] = []
+    names = None
+    if held(groups, ["layer_singular"]):
+        names = longest(group.layers for group in groups)
+        rows += [
+            Row("over depth", _draw_depth_spectrum),
+            Row("mean", _lines("layer_singular", lambda x: x[..., 1])),
+        ]
+        seen += [
+            "Over depth: mean singular value of each layer's Jacobian (smallest to largest shaded)"
+        ]
+        seen += ["at the first look (blue) and the last (orange); mean: the same mean over epochs."]
+    if held(groups, ["whole_singular"]):
+        rows.append(Row("whole network", _draw_whole_spectrum))
+        seen.append(
+            "Whole network: mean of those from inputs to logits (smallest to largest shaded)."
+        )
+    figure = draw_panels(groups, rows, "Singular values of the Jacobians", names)
+    return Drawn(figure, [*seen, "Means over probe rows.", lines_text(groups)])
+
+
+def _lines(
+    key: str, change: Callable[[Array], Array] = lambda values: values
+) -> Callable[[Any, Group], None]:
+    def draw(ax: Any, group: Group) -> None:
+        own = group.holding([key])
+        if own is None:
+            say(ax, "not measured")
+            return
+        draw_layers(ax, own, change(own.values(key)))
+
+    return draw
+
+
+def _draw_means(ax: Any, group: Group) -> None:
+    """Draw means, and around them the deviation of the activations rather than that of runs."""
+    means, deviations = (
+        group.values("activation_mean"),
+        np.sqrt(group.values("activation_variance")),
+    )
+    is_shaded = means.shape[2] <= FEW
+    draw_layers(ax, group, pool(means).middle[None] if is_shaded else means)
+    if is_shaded and len(group.epochs) > 1:
+        middle, room = pool(means).middle, pool(deviations).middle
+        for place, color in enumerate(layer_colors(means.shape[2])):
+            low, high = middle[:, place] - room[:, place], middle[:, place] + room[:, place]
+            ax.fill_between(group.epochs, low, high, color=color, alpha=0.12, linewidth=0)
+
+
+def _distances(kind: str) -> Callable[[Any, Group], None]:
+    def draw(ax: Any, group: Group) -> None:
+        keys = [f"{kind}_mean", f"{kind}_variance"]
+        own = group.holding(keys)
+        if own is None:
+            say(ax, "not measured")
+            return
+        expected = [_expected(own, key) for key in keys]
+        if not np.isfinite(expected[0]).any():
+            say(ax, "no fixed point" if kind == "fixed" else "not known")
+            return
+        measured = own.values("activation_mean"), own.values("activation_variance")
+        draw_layers(ax, own, np.hypot(measured[0] - expected[0], measured[1] - expected[1]))
+
+    return draw
+
+
+def _expected(group: Group, key: str) -> Array:
+    """Return what is expected, (runs, looks, layers) or as one number for all."""
+    if key.startswith("fixed"):
+        return np.asarray(group.runs[0].record[key], np.float64)
+    return group.values(key)
+
+
+def _speeds(group: Group) -> Array:
+    """Return (runs, looks, kernels)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return group.values("update_norm") / group.values("weight_norm")
+
+
+def _draw_speeds(ax: Any, group: Group) -> None:
+    draw_layers(ax, group, _speeds(group))
+
+
+def _draw_relative_speed(ax: Any, group: Group) -> None:
+    speeds = _speeds(group)
+    last = max(len(group.layers) - 1, 0)
+    if not last:
+        say(ax, "one hidden layer")
+        return
+    with np.errstate(divide="ignore", invalid="ignore"):
+        _draw_band(ax, group, speeds[..., 0] / speeds[..., last], BLUE)
+    ax.axhline(1, color=GREY, linewidth=0.8, linestyle="--")
+
+
+def _draw_whole_spectrum(ax: Any, group: Group) -> None:
+    own = group.holding(["whole_singular"])
+    if own is None:
+        say(ax, "not measured")
+        return
+    values = own.values("whole_singular")
+    _draw_band(
+        ax, own, values[..., 1], BLUE, pool(values[..., 0]).middle, pool(values[..., 2]).middle
+    )
+
+
+def _draw_band(
+    ax: Any,
+    group: Group,
+    values: Array,
+    color: Any,
+    low: Array | None = None,
+    high: Array | None = None,
+) -> None:
+    """Draw the median of (runs, looks) in a band: of the runs, or the one given."""
+    band = pool(values)
+    marker = "o" if len(group.epochs) == 1 else None
+    low, high = band.low if low is None else low, band.high if high is None else high
+    ax.plot(group.epochs, band.middle, color=color, marker=marker, markersize=4)
+    if marker:
+        ax.vlines(group.epochs, low, high, colors=color, alpha=0.5, linewidth=3)
+        ax.set_xticks(group.epochs)
+    else:
+        ax.fill_between(group.epochs, low, high, color=color, alpha=0.2, linewidth=0)
+    label_epochs(ax, group.epochs)
+
+
+def _draw_depth_spectrum(ax: Any, group: Group) -> None:
+    own = group.holding(["layer_singular"])
+    if own is None:
+        say(ax, "not measured")
+        return
+    values = own.values("layer_singular")
+    numbers = np.arange(1, values.shape[2] + 1)
+    looks = [(0, BLUE), (len(own.epochs) - 1, ORANGE)][: len(own.epochs)]
+    for look, color in looks:
+        low, middle, high = (pool(values[:, look, :, place]).middle for place in range(3))
+        ax.plot(numbers, middle, color=color, marker="o", markersize=3)
+        ax.fill_between(numbers, low, high, color=color, alpha=0.15, linewidth=0)
+    label_layers(ax)
