@@ -10,7 +10,7 @@ from snnjax.figures.groups import Group, label_of, telling
 from snnjax.figures.panels import label_layers
 from snnjax.figures.picture import Choices, Drawn, held
 from snnjax.figures.pooling import pool
-from snnjax.figures.style import CYCLE, make_figure
+from snnjax.figures.style import distinct_colors, make_figure
 
 KEYS = {
     "activation_gradient_variance": "activations",
@@ -67,8 +67,8 @@ def _panels(groups: Sequence[Group]) -> Mapping[str, Mapping[str, tuple[Group, A
     keys = telling([group.settings for group in groups])
     depths = sorted({group.settings.get(_DEPTH) or len(group.layers) for group in groups})
     if _DEPTH not in keys:
-        colored = {g.label: (g, CYCLE[place % len(CYCLE)]) for place, g in enumerate(groups)}
-        return {"": colored}
+        pairs = zip(groups, distinct_colors(len(groups)), strict=True)
+        return {"": {group.label: (group, color) for group, color in pairs}}
     panels: dict[str, dict[str, tuple[Group, Any]]] = {}
     for group in groups:
         name = label_of(group.settings, [key for key in keys if key != _DEPTH])

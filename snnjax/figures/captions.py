@@ -76,10 +76,11 @@ def _seeds(group: Group) -> list[Any]:
 def _unseen(groups: Sequence[Group], keys: Sequence[str]) -> str:
     """Return how many of the runs have values that are not finite."""
     runs = [run for group in groups for run in group.runs]
+    measured = [key for key in keys if not key.startswith(("fixed_", "predicted_"))]
     hidden = [
         run
         for run in runs
-        if any(key in run.record and not np.isfinite(run.record[key]).all() for key in keys)
+        if any(key in run.record and not np.isfinite(run.record[key]).all() for key in measured)
     ]
     if not hidden:
         return ""

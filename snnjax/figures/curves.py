@@ -10,7 +10,7 @@ from snnjax.figures.panels import label_epochs
 from snnjax.figures.picture import Choices, Drawn
 from snnjax.figures.pooling import pool
 from snnjax.figures.records import Array, Run
-from snnjax.figures.style import CYCLE, GREY, make_figure
+from snnjax.figures.style import GREY, distinct_colors, make_figure
 
 _SPLITS: Mapping[str, Literal["--", "-"]] = {"train": "--", "validation": "-"}
 _MOST = 4  # metrics that are drawn
@@ -26,7 +26,7 @@ def draw_learning_curves(groups: Sequence[Group], choices: Choices) -> Drawn:
     size = _SIZE[0] * len(metrics) + 1.6, _SIZE[1]
     figure, axes = make_figure(size, 1, len(metrics), "Learning curves up to the best epoch")
     for ax, metric in zip(axes[0], metrics, strict=True):
-        for group, color in zip(groups, _colors(len(groups)), strict=True):
+        for group, color in zip(groups, distinct_colors(len(groups)), strict=True):
             for split, style in _SPLITS.items():
                 _draw_curve(ax, group, metric, split, color, style)
         ax.set_ylabel(metric)
@@ -34,7 +34,7 @@ def draw_learning_curves(groups: Sequence[Group], choices: Choices) -> Drawn:
     _draw_legend(figure, groups)
     seen = "Dashed: training rows; solid: validation rows, a dot at the best epoch of each run."
     several = any(len(group.runs) > 1 for group in groups)
-    spread = "Lines are medians of runs, shading spans all runs;" if several else ""
+    spread = "Lines are medians of runs, shading spans all runs." if several else ""
     return Drawn(figure, [seen, spread, _ends(groups)])
 
 
@@ -105,17 +105,13 @@ def _ends(groups: Sequence[Group]) -> str:
     best = [run.best_epoch for group in groups for run in group.runs]
     known = [epoch for epoch in best if epoch is not None]
     if not known:
-        return "no run has a result yet, all epochs are drawn."
+        return "No result is there yet: all epochs are drawn."
     few, many = min(known), max(known)
-    span = f"the best epoch is {few}" if few == many else f"best epochs are {few} to {many}"
-    text = f"{span}; a group's lines end at its latest."
+    span = f"{few}" if few == many else f"{few} to {many}"
+    text = f"Best epochs: {span}; lines end at the latest of their group."
     if len(known) < len(best):
         text += f" {len(best) - len(known)} of {len(best)} runs have no result yet."
-    return text[0].upper() + text[1:] if len(best) == 1 else text
-
-
-def _colors(count: int) -> list[str]:
-    return [CYCLE[place % len(CYCLE)] for place in range(count)]
+    return text
 
 
 def _draw_legend(figure: Any, groups: Sequence[Group]) -> None:
@@ -123,7 +119,7 @@ def _draw_legend(figure: Any, groups: Sequence[Group]) -> None:
 
     handles = [
         Line2D([], [], color=color, label=group.label)
-        for group, color in zip(groups, _colors(len(groups)), strict=True)
+        for group, color in zip(groups, distinct_colors(len(groups)), strict=True)
         if group.label
     ]
     handles += [Line2D([], [], color=GREY, linestyle=s, label=n) for n, s in _SPLITS.items()]

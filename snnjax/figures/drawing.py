@@ -6,7 +6,6 @@ from pathlib import Path
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
 from snnjax.figures.captions import caption
 from snnjax.figures.groups import Group, group_runs
-from snnjax.figures.panels import MOST_GROUPS
 from snnjax.figures.picture import Choices, Drawn
 from snnjax.figures.records import Run, Surface, read_runs, read_surfaces
 from snnjax.figures.registry import NAMES, PICTURES, SURFACE, Picture
@@ -111,7 +110,7 @@ def _figures(
 @styled
 def _drawn(name: str, groups: Sequence[Group], of: int, choices: Choices) -> Drawn:
     picture = PICTURES[name]
-    shown = groups[:MOST_GROUPS]
+    shown = groups[: picture.most]
     drawn = picture.draw(shown, choices)
     keys = (*picture.needs, *picture.one_of)
     add_caption(drawn.figure, caption(drawn.seen, shown, of, keys))

@@ -18,7 +18,9 @@ from snnjax.file_names import DIAGNOSTICS_FILE
 SEED = "seed"
 
 _ROLES = {leaf.path: leaf.role for leaf in leaves(Config)}
-_ORDER = {path: place for place, path in enumerate(_ROLES)}
+# What a network is called by comes first, then everything else as in the schema.
+_FIRST = ("data.name", "model.name", "model.activation", "model.init", "model.norm")
+_ORDER = {path: place for place, path in enumerate(dict.fromkeys((*_FIRST, *_ROLES)))}
 _KEYS = [path.rpartition(".")[2] for path in _ROLES]
 _ABSENT = object()
 
@@ -103,7 +105,7 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the keys whose values differ, in the order of the schema."""
     keys = dict.fromkeys(key for own in settings for key in own)
     several = [key for key in keys if len({_plain(own, key) for own in settings}) > 1]
-    return sorted(several, key=lambda key: _ORDER.get(key, len(_ORDER)))
+    return sorted(several, key=_place)
 
 
 def telling(settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -160,6 +162,10 @@ def _short(key: str) -> str:
 
 def _is_setting(key: str) -> bool:
     return key != SEED and _ROLES.get(key) != "run"
+
+
+def _place(key: str) -> int:
+    return _ORDER.get(key, len(_ORDER))
 
 
 def _plain(settings: Mapping[str, Any], key: str) -> str:

@@ -13,14 +13,16 @@ from snnjax.figures.panels import (
     Row,
     draw_panels,
     label_epochs,
+    label_values,
     layer_colors,
+    names_of,
     say,
     sparse,
 )
 from snnjax.figures.picture import Choices, Drawn, held, longest
 from snnjax.figures.pooling import Histogram, common_edges, rebin
 from snnjax.figures.records import Array
-from snnjax.figures.style import CYCLE
+from snnjax.figures.style import distinct_colors
 
 INITIAL: Mapping[str, str] = {
     "activation": "activations",
@@ -61,63 +63,78 @@ def draw_weights_over_time(groups: Sequence[Group], choices: Choices) -> Drawn:
             raise ConfigError(complaint("--layer", layer, problem, enumerate_names(known), hint))
     shown = layer or groups[0].kernels[-1]
     rows = [Row("weight", lambda ax, group: _draw_time(ax, group, layer), "free")]
-    figure = draw_panels(groups, rows, f"Weights of the kernel `{shown}` over epochs")
+    figure = draw_panels(groups, rows, f"Weights of kernel {shown} over epochs")
     _share_limits([ax for ax in figure.axes if ax.images or ax.collections], "y")
-    seen = f"Each column is the histogram of the weights of the kernel `{shown}` at one look;"
+    seen = f"Each column is the histogram of the weights of kernel {shown} at one look;"
     return Drawn(figure, [seen, "darker is more, on a scale of roots.", _added(groups)])
 
 
 def draw_by_layer(groups: Sequence[Group], choices: Choices) -> Drawn:
     """Draw the last look's activations by layer, groups beside each other."""
-    names = longest(group.layers for group in groups)
-    chosen = sparse(len(names), _MOST_LAYERS)
-    known = {id(group): group.histograms("activation", -1) for group in groups}
+    known = {group.label: group.histograms("activation", -1) for group in groups}
     limits = _limits([h for own in known.values() for h in own])
-    colors = {id(group): CYCLE[place % len(CYCLE)] for place, group in enumerate(groups)}
+    shades = distinct_colors(len(groups))
+    colors = {group.label: color for group, color in zip(groups, shades, strict=True)}
 
     def image(ax: Any, group: Group) -> None:
-        _draw_image(ax, known[id(group)], limits)
+        _draw_image(ax, known[group.label], limits)
 
-    def filled(layer: int) -> Callable[[Any, Group], None]:
+    def filled(place: int) -> Callable[[Any, Group], None]:
         def draw(ax: Any, group: Group) -> None:
-            own = known[id(group)]
-            if layer >= len(own):
-                say(ax, f"{len(own)} layers")
-                return
-            ax.stairs(own[layer].density, own[layer].edges, fill=True, color=colors[id(group)])
-            ax.set(xlim=limits, ylim=(0, _top([own[layer]])), yticks=[])
+            chosen = sparse(len(group.layers), _MOST_LAYERS)
+            if place < len(chosen):
+                shown = known[group.label][chosen[place]].coarser()
+                name = f"layer {group.layers[chosen[place]]}"
+                _draw_filled(ax, shown, limits, colors[group.label], name)
+            else:
+                say(ax, "")
 
         return draw
 
+    most = max(len(sparse(len(group.layers), _MOST_LAYERS)) for group in groups)
     rows = [Row("layer", image, "free")]
-    rows += [Row(f"layer {names[layer]}", filled(layer), "free") for layer in chosen]
+    rows += [Row("density", filled(place), "free", 1.0) for place in range(most)]
     figure = draw_panels(groups, rows, "Activations by layer")
     seen = "Above an image of all layers, a row for each, darker for more values (scale of roots);"
     below = "below the histograms of some layers, each on a scale of its own, high peaks cut."
     return Drawn(figure, [seen, below, f"Last look: {look_text(groups, -1)}.", _added(groups)])
 
 
+def _draw_filled(
+    ax: Any, shown: Histogram, limits: tuple[float, float], color: Any, name: str
+) -> None:
+    ax.stairs(shown.density, shown.edges, fill=True, color=color)
+    ax.text(0.98, 0.92, name, transform=ax.transAxes, ha="right", va="top", fontsize=8)
+    ax.set(xlim=limits, ylim=(0, _top([shown])), yticks=[])
+    label_values(ax)
+
+
 def _draw_histograms(
     groups: Sequence[Group], quantities: Sequence[str], look: int, title: str
 ) -> Drawn:
-    is_few = max(len(group.layers) for group in groups) <= FEW
+    most = max(len(group.layers) for group in groups)
+    is_few = most <= FEW
     of_kernels = any("weight" in name for name in quantities)
     names = longest(group.kernels if of_kernels else group.layers for group in groups)
     rows = []
     for quantity in quantities:
         own = [group.holding([f"{quantity}_histogram"]) for group in groups]
         every = [h for group in own if group for h in group.histograms(quantity, look)]
-        limits, top = _limits(every), _top(every)
-        rows.append(Row(INITIAL[quantity], _cell(quantity, look, limits, top, len(names)), "free"))
+        cell = _cell(quantity, look, _limits(every), most)
+        rows.append(Row("density" if is_few else "layer", cell, "free"))
     figure = draw_panels(groups, rows, title, names if is_few else None)
     seen = "Histograms of " + ", ".join(INITIAL[name] for name in quantities)
-    seen += " with area 1, high peaks cut." if is_few else "; darker is more (scale of roots)."
+    seen += (
+        ", each panel on its own scale of heights, high peaks cut."
+        if is_few
+        else "; darker is more (scale of roots)."
+    )
     when = f"{'First' if look == 0 else 'Last'} look: {look_text(groups, look)}."
     return Drawn(figure, [seen, when, _added(groups)])
 
 
 def _cell(
-    quantity: str, look: int, limits: tuple[float, float], top: float, count: int
+    quantity: str, look: int, limits: tuple[float, float], count: int
 ) -> Callable[[Any, Group], None]:
     def draw(ax: Any, group: Group) -> None:
         own = group.holding([f"{quantity}_histogram"])
@@ -125,12 +142,15 @@ def _cell(
             say(ax, "not measured")
             return
         known = own.histograms(quantity, look)
-        if count > FEW + 1:
+        ax.set_xlabel(INITIAL[quantity])
+        if count > FEW:
             _draw_image(ax, known, limits)
             return
-        for histogram, color in zip(known, layer_colors(count), strict=False):
+        known = [histogram.coarser() for histogram in known]
+        for histogram, color in zip(known, layer_colors(names_of(own, len(known))), strict=True):
             ax.stairs(histogram.density, histogram.edges, color=color, linewidth=1.1, baseline=None)
-        ax.set(xlim=limits, ylim=(0, top), yticks=[])
+        ax.set(xlim=limits, ylim=(0, _top(known)), yticks=[])
+        label_values(ax)
 
     return draw
 
@@ -144,6 +164,7 @@ def _draw_image(ax: Any, known: Sequence[Histogram], limits: tuple[float, float]
     )
     places = sparse(len(rows))
     ax.set(xlim=limits, yticks=[place + 1 for place in places])
+    label_values(ax)
     ax.grid(False)
 
 
@@ -151,7 +172,7 @@ def _draw_time(ax: Any, group: Group, layer: str | None) -> None:
     place = len(group.kernels) - 1 if layer is None else group.kernels.index(layer)
     known = [group.histograms("weight", look)[place] for look in range(len(group.epochs))]
     limits = _limits(known, 0.0)
-    grid = np.linspace(*limits, _BINS + 1)
+    grid = np.linspace(*limits, len(known[-1].coarser().counts) + 1)
     columns = np.stack([_on(grid, histogram) for histogram in known], 1)
     ax.pcolormesh(
         _between(group.epochs), grid, np.sqrt(columns), cmap="Blues", vmin=0, rasterized=True

@@ -16,11 +16,16 @@ from snnjax.figures.panels import (
     label_layers,
     layer_colors,
     say,
+    sparse,
 )
 from snnjax.figures.picture import Choices, Drawn, held, longest
 from snnjax.figures.pooling import pool
 from snnjax.figures.records import Array
 from snnjax.figures.style import BLUE, GREY, ORANGE
+
+_BARS = 6  # looks at which deviations are drawn as bars
+_BESIDE = 12  # points between the bars of the first and the last layer
+_MARKED = 20  # so many layers are marked by points
 
 
 def draw_activations(groups: Sequence[Group], choices: Choices) -> Drawn:
@@ -32,8 +37,8 @@ def draw_activations(groups: Sequence[Group], choices: Choices) -> Drawn:
     ]
     figure = draw_panels(groups, rows, "Activations by layer", names)
     seen = ["Above the mean of each layer's activations over probe rows and units"]
-    is_shaded = len(names) <= FEW and any(len(group.epochs) > 1 for group in groups)
-    seen[0] += ", shaded by one standard deviation to both sides;" if is_shaded else ";"
+    has_bars = len(names) <= FEW and any(len(group.epochs) > 1 for group in groups)
+    seen[0] += ", bars one standard deviation to both sides;" if has_bars else ";"
     return Drawn(figure, [*seen, "below the standard deviation.", lines_text(groups)])
 
 
@@ -67,9 +72,10 @@ def draw_units(groups: Sequence[Group], choices: Choices) -> Drawn:
         "revived": "revived: share of units dead at the look before and not any more",
     }
     present = held(groups, meanings)
+    text = "; ".join(meanings[key] for key in present) + "."
     rows = [Row(key, _lines(key), "share") for key in present]
     figure = draw_panels(groups, rows, "Saturated and dead units by layer", names)
-    return Drawn(figure, ["; ".join(meanings[key] for key in present) + ".", lines_text(groups)])
+    return Drawn(figure, [text[0].upper() + text[1:], lines_text(groups)])
 
 
 def draw_moments(groups: Sequence[Group], choices: Choices) -> Drawn:
@@ -110,18 +116,16 @@ def draw_singular_values(groups: Sequence[Group], choices: Choices) -> Drawn:
     if held(groups, ["layer_singular"]):
         names = longest(group.layers for group in groups)
         rows += [
-            Row("over depth", _draw_depth_spectrum),
-            Row("mean", _lines("layer_singular", lambda x: x[..., 1])),
+            Row("singular value", _draw_depth_spectrum),
+            Row("mean, by layer", _lines("layer_singular", lambda x: x[..., 1])),
         ]
-        seen += [
-            "Over depth: mean singular value of each layer's Jacobian (smallest to largest shaded)"
-        ]
-        seen += ["at the first look (blue) and the last (orange); mean: the same mean over epochs."]
+        seen.append("Above mean singular values of the layers' Jacobians, least to largest shaded,")
+        several = any(len(group.epochs) > 1 for group in groups)
+        when = "first look blue, last orange; then the same means over epochs."
+        seen.append(when if several else "then the same means alone.")
     if held(groups, ["whole_singular"]):
         rows.append(Row("whole network", _draw_whole_spectrum))
-        seen.append(
-            "Whole network: mean of those from inputs to logits (smallest to largest shaded)."
-        )
+        seen.append("Whole network: mean of those from inputs to logits (least to largest shaded).")
     figure = draw_panels(groups, rows, "Singular values of the Jacobians", names)
     return Drawn(figure, [*seen, "Means over probe rows.", lines_text(groups)])
 
@@ -145,13 +149,24 @@ def _draw_means(ax: Any, group: Group) -> None:
         group.values("activation_mean"),
         np.sqrt(group.values("activation_variance")),
     )
-    is_shaded = means.shape[2] <= FEW
-    draw_layers(ax, group, pool(means).middle[None] if is_shaded else means)
-    if is_shaded and len(group.epochs) > 1:
-        middle, room = pool(means).middle, pool(deviations).middle
-        for place, color in enumerate(layer_colors(means.shape[2])):
-            low, high = middle[:, place] - room[:, place], middle[:, place] + room[:, place]
-            ax.fill_between(group.epochs, low, high, color=color, alpha=0.12, linewidth=0)
+    has_bars = means.shape[2] <= FEW
+    draw_layers(ax, group, pool(means).middle[None] if has_bars else means)
+    if has_bars and len(group.epochs) > 1:
+        _draw_bars(ax, group, pool(means).middle, pool(deviations).middle)
+
+
+def _draw_bars(ax: Any, group: Group, middle: Array, room: Array) -> None:
+    """Draw bars of each layer at some looks, those of several layers beside each other."""
+    from matplotlib.transforms import ScaledTranslation
+
+    places = sparse(len(group.epochs), _BARS)
+    for layer, color in enumerate(layer_colors(group.layers)):
+        low, high = (middle + sign * room for sign in (-1, 1))
+        shown = {"colors": color, "linewidth": 1.1, "alpha": 0.8}
+        bars = ax.vlines(group.epochs[places], low[places, layer], high[places, layer], **shown)
+        points = (layer / max(len(group.layers) - 1, 1) - 0.5) * _BESIDE
+        move = ScaledTranslation(points / 72, 0, ax.figure.dpi_scale_trans)
+        bars.set_transform(ax.transData + move)
 
 
 def _distances(kind: str) -> Callable[[Any, Group], None]:
@@ -225,7 +240,6 @@ def _draw_band(
     ax.plot(group.epochs, band.middle, color=color, marker=marker, markersize=4)
     if marker:
         ax.vlines(group.epochs, low, high, colors=color, alpha=0.5, linewidth=3)
-        ax.set_xticks(group.epochs)
     else:
         ax.fill_between(group.epochs, low, high, color=color, alpha=0.2, linewidth=0)
     label_epochs(ax, group.epochs)
@@ -241,6 +255,7 @@ def _draw_depth_spectrum(ax: Any, group: Group) -> None:
     looks = [(0, BLUE), (len(own.epochs) - 1, ORANGE)][: len(own.epochs)]
     for look, color in looks:
         low, middle, high = (pool(values[:, look, :, place]).middle for place in range(3))
-        ax.plot(numbers, middle, color=color, marker="o", markersize=3)
+        marker = "o" if len(numbers) <= _MARKED else None
+        ax.plot(numbers, middle, color=color, marker=marker, markersize=3)
         ax.fill_between(numbers, low, high, color=color, alpha=0.15, linewidth=0)
     label_layers(ax)

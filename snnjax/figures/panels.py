@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -9,22 +10,25 @@ import numpy as np
 from snnjax.figures.groups import Group
 from snnjax.figures.pooling import pool
 from snnjax.figures.records import Array
-from snnjax.figures.style import make_figure
+from snnjax.figures.style import BLACK, GREY, make_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_GROUPS = 12
+MOST_GROUPS = 8
 """So many groups are drawn at most."""
+OUTPUT = "output"
+"""The label of the output layer's kernel."""
 FEW = 8
 """So many layers are told apart by a legend and have bands, more by a colour bar."""
 
 _COLUMNS = 4  # more groups than that go below
-_SIZE = 2.5, 1.75  # of one of the axes, in inches
+_WIDTH = 2.5  # of one of the axes, in inches
 _MANY = 30  # values that differ by more than this factor are drawn on a logarithmic axis
 _LEAST = 1e-12  # below the largest by this factor, values are rounding
 _EARLY = 8  # looks whose median is before this part of the training are on a logarithmic axis
-_PEAK = 4  # peaks higher than all else by this factor are cut
+_ROOM = 0.05  # of an axis of epochs, to both sides
+_LEAST_SHARE = 0.1  # so far an axis of shares goes at least
 
 
 class Row(NamedTuple):
@@ -33,12 +37,14 @@ class Row(NamedTuple):
     Attributes:
         label: What its vertical axis says.
         draw: Draws a group into axes.
-        scale: `auto` is logarithmic where positive values differ much; `share` is 0 to 100 %.
+        scale: `auto` is logarithmic where positive values differ much; `share` is in percent.
+        height: Of its axes in inches.
     """
 
     label: str
     draw: Callable[[Any, Group], None]
     scale: Literal["auto", "linear", "share", "free"] = "auto"
+    height: float = 1.75
 
 
 def draw_panels(
@@ -54,58 +60,83 @@ def draw_panels(
     """
     columns = min(len(groups), _COLUMNS)
     blocks = math.ceil(len(groups) / columns)
-    size = max(6.0, _SIZE[0] * columns + 1.2), _SIZE[1] * len(rows) * blocks + 0.5
-    figure, axes = make_figure(size, len(rows) * blocks, columns, title)
-    for down, row in enumerate(rows):
-        own = [
-            axes[place // columns * len(rows) + down, place % columns]
-            for place in range(len(groups))
-        ]
+    heights = [row.height for row in rows] * blocks
+    size = max(6.0, _WIDTH * columns + 1.2), sum(heights) + 0.5
+    shape = {"gridspec_kw": {"height_ratios": heights}}
+    figure, axes = make_figure(size, len(heights), columns, title, **shape)
+    used = [_cells(axes, down, len(rows), len(groups)) for down in range(len(rows))]
+    for row, own in zip(rows, used, strict=True):
         for ax, group in zip(own, groups, strict=True):
             row.draw(ax, group)
-            if down == 0:
-                ax.set_title(group.label)
         _scale(own, row.scale)
-        for ax in own[::columns]:
-            ax.set_ylabel(row.label)
-    for place in range(len(groups), blocks * columns):
-        for down in range(len(rows)):
-            axes[place // columns * len(rows) + down, place % columns].remove()
+        for place, ax in enumerate(own):
+            if place % columns == 0:
+                ax.set_ylabel(row.label)
+            elif row.scale != "free":
+                ax.tick_params(labelleft=False)
+    for ax, group in zip(used[0], groups, strict=True):
+        ax.set_title(group.label)
+    _share_labels(used)
+    for ax in set(axes.ravel()) - {ax for own in used for ax in own}:
+        ax.remove()
     if names is not None:
-        draw_key(figure, axes, names)
+        draw_key(figure, names, len({len(group.layers) for group in groups}) > 1)
     return figure
 
 
-def layer_colors(count: int) -> list[Any]:
-    """Return colours from dark, near the inputs, to light."""
+def _cells(axes: Array, down: int, rows: int, count: int) -> list[Any]:
+    """Return the axes of each group in one row; groups that do not fit go below."""
+    columns = axes.shape[1]
+    return [axes[place // columns * rows + down, place % columns] for place in range(count)]
+
+
+def _share_labels(rows: Sequence[Sequence[Any]]) -> None:
+    """Leave out what the axes below say too."""
+    for upper, lower in pairwise(rows):
+        for above, below in zip(upper, lower, strict=True):
+            alike = above.get_xlim() == below.get_xlim() and len(below.get_xticks())
+            if above.get_xlabel() == below.get_xlabel() and alike:
+                above.set_xlabel("")
+                above.tick_params(labelbottom=False)
+
+
+def layer_colors(names: Sequence[str]) -> list[Any]:
+    """Return colours from dark, near the inputs, to light; black for an output layer."""
     from matplotlib import colormaps
 
-    return [colormaps["viridis"](0.88 * place / max(count - 1, 1)) for place in range(count)]
+    hidden = len(names) - (names[-1] == OUTPUT)
+    colors = [colormaps["viridis"](0.88 * place / max(hidden - 1, 1)) for place in range(hidden)]
+    return [*colors, BLACK][: len(names)]
 
 
-def draw_key(figure: "Figure", axes: Array, names: Sequence[str]) -> None:
-    """Tell which colour is which layer: in a legend, or in a colour bar where there are many."""
-    colors = layer_colors(len(names))
-    if len(names) <= FEW:
+def draw_key(figure: "Figure", names: Sequence[str], is_mixed: bool) -> None:
+    """Tell which colour is which layer: in a legend, or in a colour bar where there are many.
+
+    Args:
+        figure: A figure.
+        names: The labels of the layers.
+        is_mixed: Whether networks of several depths share the colours, each from its first layer
+            to its last.
+    """
+    colors = layer_colors(names)
+    if len(names) <= FEW + 1 and not is_mixed:
         from matplotlib.lines import Line2D
 
-        handles = [
-            Line2D([], [], color=color, label=name)
-            for color, name in zip(colors, names, strict=True)
-        ]
-        figure.legend(
-            handles=handles, title="layer", loc="outside right upper", fontsize=8, title_fontsize=8
-        )
+        pairs = zip(colors, names, strict=True)
+        handles = [Line2D([], [], color=color, label=name) for color, name in pairs]
+        place: Any = {"loc": "outside right upper", "fontsize": 8, "title_fontsize": 8}
+        figure.legend(handles=handles, title="layer", **place)
         return
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     edges = np.arange(len(names) + 1) + 0.5
     scale = ScalarMappable(BoundaryNorm(edges, len(names)), ListedColormap(colors))
-    present = [ax for ax in axes.ravel() if ax.figure is not None]
-    bar = figure.colorbar(scale, ax=present, label="layer", aspect=40, pad=0.01)
-    ticks = sparse(len(names))
-    bar.set_ticks([tick + 1 for tick in ticks], labels=[names[tick] for tick in ticks])
+    bar = figure.colorbar(scale, ax=figure.axes, aspect=40, pad=0.01)
+    bar.ax.set_title("layer", fontsize=8)
+    ticks = [0, len(names) - 1] if is_mixed else sparse(len(names))
+    labels = ["first", "last"] if is_mixed else [names[tick] for tick in ticks]
+    bar.set_ticks([tick + 1 for tick in ticks], labels=labels, fontsize=8)
     bar.minorticks_off()
 
 
@@ -124,12 +155,15 @@ def draw_layers(ax: Any, group: Group, values: Array) -> None:
     """
     band = pool(values)
     count = values.shape[2]
-    colors = layer_colors(count)
+    colors = layer_colors(names_of(group, count))
     if len(group.epochs) == 1:
         numbers = np.arange(1, count + 1)
         ax.vlines(numbers, band.low[0], band.high[0], colors=colors, alpha=0.5, linewidth=3)
         ax.scatter(numbers, band.middle[0], c=colors, s=14, zorder=3)
-        label_layers(ax)
+        places = sparse(count)
+        labels = names_of(group, count)
+        ax.set_xticks([place + 1 for place in places], labels=[labels[place] for place in places])
+        ax.set_xlabel("layer")
         return
     is_light = count <= 2 * FEW  # many lines are an image in a vector file, else it is heavy
     for place, color in enumerate(colors):
@@ -153,18 +187,26 @@ def draw_layers(ax: Any, group: Group, values: Array) -> None:
     label_epochs(ax, group.epochs)
 
 
+def names_of(group: Group, count: int) -> list[str]:
+    """Return the labels of so many layers or kernels of a group."""
+    return group.layers if count == len(group.layers) else group.kernels
+
+
 def label_epochs(ax: Any, epochs: Array) -> None:
     """Make the horizontal axis one of epochs; logarithmic where most looks are early."""
     from matplotlib.ticker import MaxNLocator
 
     ax.set_xlabel("epoch")
+    if len(epochs) == 1:
+        ax.set_xticks(epochs, labels=[f"{epochs[0]:g}"])
+        return
     later = epochs[epochs > 0]
     if len(later) > 2 and np.median(later) * _EARLY < epochs[-1]:
         ax.set_xscale("symlog", linthresh=float(later[0]), linscale=0.5)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=bool(epochs[-1] >= 3)))
-    if len(epochs) > 1:
-        ax.set_xlim(float(epochs[0]), float(epochs[-1]))
+        room = _ROOM * float(epochs[-1] - epochs[0])
+        ax.set_xlim(float(epochs[0]) - room, float(epochs[-1]) + room)
 
 
 def label_layers(ax: Any) -> None:
@@ -175,6 +217,13 @@ def label_layers(ax: Any) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
 
 
+def label_values(ax: Any) -> None:
+    """Let the horizontal axis have few ticks, so that their labels do not meet."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+
+
 def _scale(axes: Sequence[Any], scale: str) -> None:
     """Give axes of a row the same limits, so that they can be compared by eye."""
     if scale == "free":
@@ -182,9 +231,10 @@ def _scale(axes: Sequence[Any], scale: str) -> None:
     if scale == "share":
         from matplotlib.ticker import PercentFormatter
 
+        top = max([_LEAST_SHARE, *(ax.dataLim.y1 for ax in axes if np.isfinite(ax.dataLim.y1))])
         for ax in axes:
-            ax.set_ylim(-0.03, 1.03)
-            ax.yaxis.set_major_formatter(PercentFormatter(1))
+            ax.set_ylim(-0.03 * top, 1.05 * top)
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         return
     limits = [tuple(ax.dataLim.intervaly) for ax in axes]
     known = [pair for pair in limits if np.isfinite(pair).all()]
@@ -198,9 +248,10 @@ def _scale(axes: Sequence[Any], scale: str) -> None:
             ax.set_yscale("log")
             ax.set_ylim(bottom / 1.5, positive.max() * 1.5)
         return
-    room = 0.06 * (high - low) or 0.1 * abs(high) or 0.1
+    from_zero = scale == "auto" and low >= 0
+    room = 0.06 * (high - (0 if from_zero else low)) or 0.1 * abs(high) or 0.1
     for ax in axes:
-        ax.set_ylim(0 if scale == "auto" and low >= 0 else low - room, high + room)
+        ax.set_ylim(0 if from_zero else low - room, high + room)
 
 
 def _positive(axes: Iterable[Any]) -> Array:
@@ -218,6 +269,6 @@ def _positive(axes: Iterable[Any]) -> Array:
 
 def say(ax: Any, text: str) -> None:
     """Write into axes why nothing is drawn there."""
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="#555555")
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GREY)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)

@@ -7,6 +7,9 @@ import numpy as np
 
 from snnjax.figures.records import Array
 
+_PER_BIN = 60  # values that a bin that is drawn is to have on average
+_TOGETHER = (1, 2, 4, 5)  # so many bins may be drawn as one
+
 
 class Band(NamedTuple):
     """What several runs have at the same place.
@@ -38,6 +41,14 @@ class Histogram(NamedTuple):
         """Counts as a density of area 1; zeros where nothing was counted."""
         area = self.counts.sum() * np.diff(self.edges)
         return np.divide(self.counts, area, out=np.zeros_like(self.counts), where=area > 0)
+
+    def coarser(self) -> "Histogram":
+        """Return the histogram with several bins as one where there are few values for each."""
+        bins = len(self.counts)
+        wanted = self.counts.sum() / _PER_BIN
+        several = next((n for n in _TOGETHER if bins % n == 0 and bins / n <= wanted), None)
+        several = several or max((n for n in _TOGETHER if bins % n == 0), default=1)
+        return Histogram(self.counts.reshape(-1, several).sum(1), self.edges[::several])
 
     def quantile(self, share: float) -> float:
         """Return the value below which a share of what was counted lies, NaN of nothing."""

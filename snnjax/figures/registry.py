@@ -22,6 +22,7 @@ from snnjax.figures.over_epochs import (
     draw_units,
     draw_weight_gradients,
 )
+from snnjax.figures.panels import MOST_GROUPS
 from snnjax.figures.picture import Choices, Drawn
 
 
@@ -33,11 +34,13 @@ class Picture(NamedTuple):
         needs: The arrays of diagnostics that a run must have; without any, and without `one_of`,
             its metrics are what is drawn.
         one_of: Arrays of which it must have at least one.
+        most: So many groups are drawn at most.
     """
 
     draw: Callable[[Sequence[Group], Choices], Drawn]
     needs: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
+    most: int = MOST_GROUPS
 
     @property
     def summary(self) -> str:
@@ -55,7 +58,7 @@ PICTURES: Mapping[str, Picture] = {
         draw_final_histograms, ("activation_histogram", "activation_edges")
     ),
     "weight_gradients": Picture(draw_weight_gradients, ("weight_gradient_variance",)),
-    "gradient_by_layer": Picture(draw_gradient_by_layer, (), tuple(KEYS)),
+    "gradient_by_layer": Picture(draw_gradient_by_layer, (), tuple(KEYS), 48),
     "singular_values": Picture(draw_singular_values, (), ("layer_singular", "whole_singular")),
     "units": Picture(draw_units, (), ("saturated", "dead", "revived")),
     "weights_over_time": Picture(draw_weights_over_time, ("weight_histogram", "weight_edges")),

@@ -33,9 +33,11 @@ BLUE, ORANGE, GREEN, RED, PURPLE, GREY, SKY, BLACK = (
 CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY, BLACK)
 """The colours of things that have no order."""
 
+_HEAVY = 250_000  # bytes of a vector file above which its curves become images
+_COARSE_DPI = 90  # of those images
 _POINTS = 72  # of an inch
 _LINE = 1.25  # distance of lines of text, in their size
-_LETTER = 0.56  # mean width of a letter, in the size of the text
+_LETTER = 0.53  # mean width of a letter, in the size of the text
 _MARGIN = 0.1  # around a caption, in inches
 
 _Draws = TypeVar("_Draws", bound=Callable[..., Any])
@@ -106,3 +108,22 @@ def save(figure: "Figure", path: Path) -> None:
     metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context(STYLE):
         figure.savefig(path, dpi=DPI, metadata=metadata.get(path.suffix))
+        if path.suffix != ".png" and path.stat().st_size > _HEAVY:
+            _lighten(figure)
+            figure.savefig(path, dpi=_COARSE_DPI, metadata=metadata.get(path.suffix))
+
+
+def distinct_colors(count: int) -> list[Any]:
+    """Return colours of things that have no order, however many."""
+    from matplotlib import colormaps
+
+    if count <= len(CYCLE):
+        return list(CYCLE[:count])
+    return [colormaps["turbo"](0.05 + 0.9 * place / (count - 1)) for place in range(count)]
+
+
+def _lighten(figure: "Figure") -> None:
+    """Let everything but axes and text be images in vector files."""
+    for ax in figure.axes:
+        for artist in (*ax.lines, *ax.collections, *ax.patches):
+            artist.set_rasterized(True)

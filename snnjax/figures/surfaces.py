@@ -17,6 +17,8 @@ _KINDS = {"cross_entropy": "cross-entropy", "quadratic": "quadratic cost"}
 
 def draw_surfaces(surfaces: Sequence[Surface]) -> Drawn:
     """Draw cross-entropy beside the quadratic cost over the same two weights (Figure 5)."""
+    from matplotlib.ticker import MaxNLocator
+
     size = 7.6, 2.9 * len(surfaces) + 0.4
     figure, axes = make_figure(size, len(surfaces), 2, "Loss over two weights")
     for row, surface in zip(axes, surfaces, strict=True):
@@ -27,7 +29,7 @@ def draw_surfaces(surfaces: Sequence[Surface]) -> Drawn:
                 surface.first, surface.second, shown, _levels(shown), cmap="cividis"
             )
             drawn.set_rasterized(True)
-            figure.colorbar(drawn, ax=ax, pad=0.02)
+            figure.colorbar(drawn, ax=ax, pad=0.02, ticks=MaxNLocator(5))
             title = f"{surface.folder.name}: {name}" if len(surfaces) > 1 else name
             ax.set(title=title, xlabel="first weight", ylabel="second weight")
             ax.grid(False)
