@@ -62,9 +62,10 @@ def _runs(group: Group) -> str:
     if any(seed is None for seed in seeds):
         return count
     shown = ", ".join(str(seed) for seed in seeds)
+    if len(seeds) > _SHOWN and any(b - a != 1 for a, b in pairwise(seeds)):
+        return f"{count} ({len(set(seeds))} different seeds)"
     if len(seeds) > _SHOWN:
-        is_range = all(b - a == 1 for a, b in pairwise(seeds))
-        shown = f"{seeds[0]} to {seeds[-1]}" if is_range else f"{len(set(seeds))} different ones"
+        shown = f"{seeds[0]} to {seeds[-1]}"
     return f"{count} ({'seed' if len(seeds) == 1 else 'seeds'} {shown})"
 
 

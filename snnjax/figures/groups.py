@@ -126,7 +126,8 @@ def label_of(settings: Mapping[str, Any], keys: Iterable[str]) -> str:
 
 def _labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = telling(settings)
-    labels = [label_of(own, keys) for own in settings]
+    lacking = ", ".join(f"no {_short(key)}" for key in keys)
+    labels = [label_of(own, keys) or lacking for own in settings]
     return [
         label if labels.count(label) == 1 else f"{label} ({place + 1})".strip()
         for place, label in enumerate(labels)

@@ -36,6 +36,7 @@ _TAIL = 0.002  # share of values that may lie beyond either end of the axis
 _PEAK = 4  # peaks higher by this factor than the bins below the highest few are cut
 _TOP = 4  # so many bins of a histogram are peaks
 _BINS = 100
+_BEHIND: Any = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1}
 _MOST_LAYERS = 5  # that have a histogram of their own
 
 
@@ -87,7 +88,7 @@ def draw_by_layer(groups: Sequence[Group], choices: Choices) -> Drawn:
                 name = f"layer {group.layers[chosen[place]]}"
                 _draw_filled(ax, shown, limits, colors[group.label], name)
             else:
-                say(ax, "")
+                ax.set_axis_off()
 
         return draw
 
@@ -104,7 +105,7 @@ def _draw_filled(
     ax: Any, shown: Histogram, limits: tuple[float, float], color: Any, name: str
 ) -> None:
     ax.stairs(shown.density, shown.edges, fill=True, color=color)
-    ax.text(0.98, 0.92, name, transform=ax.transAxes, ha="right", va="top", fontsize=8)
+    ax.text(0.98, 0.92, name, transform=ax.transAxes, ha="right", va="top", fontsize=8, bbox=_BEHIND)
     ax.set(xlim=limits, ylim=(0, _top([shown])), yticks=[])
     label_values(ax)
 

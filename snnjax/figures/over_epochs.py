@@ -37,8 +37,8 @@ def draw_activations(groups: Sequence[Group], choices: Choices) -> Drawn:
     ]
     figure = draw_panels(groups, rows, "Activations by layer", names)
     seen = ["Above the mean of each layer's activations over probe rows and units"]
-    has_bars = len(names) <= FEW and any(len(group.epochs) > 1 for group in groups)
-    seen[0] += ", bars one standard deviation to both sides;" if has_bars else ";"
+    has_bars = any(len(g.layers) <= FEW and len(g.epochs) > 1 for g in groups)
+    seen[0] += ", bars, if any, one standard deviation to both sides;" if has_bars else ";"
     return Drawn(figure, [*seen, "below the standard deviation.", lines_text(groups)])
 
 

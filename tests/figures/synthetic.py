@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,7 @@ def train(
     random = np.random.default_rng(seed)
     sizes = [width, *[width] * depth, classes]
     kernels = [
-        random.normal(size=(i, o)) * np.sqrt(SPREADS[init](i, o))
-        for i, o in zip(sizes, sizes[1:], strict=False)
+        random.normal(size=(i, o)) * np.sqrt(SPREADS[init](i, o)) for i, o in pairwise(sizes)
     ]
     x = random.normal(size=(rows, width))
     targets = np.eye(classes)[(x @ random.normal(size=(width, classes))).argmax(1)]
