@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from snnjax.figures.axes import label_layers
 from snnjax.figures.captions import look_text
 from snnjax.figures.groups import Group, label_of, telling
-from snnjax.figures.panels import label_layers
 from snnjax.figures.picture import Choices, Drawn, held
 from snnjax.figures.pooling import pool
 from snnjax.figures.style import distinct_colors, make_figure

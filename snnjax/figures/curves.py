@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from snnjax.figures.axes import label_epochs
 from snnjax.figures.groups import Group
-from snnjax.figures.panels import label_epochs
 from snnjax.figures.picture import Choices, Drawn
 from snnjax.figures.pooling import pool
 from snnjax.figures.records import Array, Run

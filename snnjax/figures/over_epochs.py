@@ -5,27 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from snnjax.figures.axes import FEW, draw_band, draw_layers, layer_colors, lines_of, say, sparse
 from snnjax.figures.captions import lines_text
 from snnjax.figures.groups import Group
-from snnjax.figures.panels import (
-    FEW,
-    Row,
-    draw_layers,
-    draw_panels,
-    label_epochs,
-    label_layers,
-    layer_colors,
-    say,
-    sparse,
-)
+from snnjax.figures.panels import Row, draw_panels
 from snnjax.figures.picture import Choices, Drawn, held, longest
 from snnjax.figures.pooling import pool
 from snnjax.figures.records import Array
-from snnjax.figures.style import BLUE, GREY, ORANGE
+from snnjax.figures.style import BLUE, GREY
 
 _BARS = 6  # looks at which deviations are drawn as bars
 _BESIDE = 12  # points between the bars of the first and the last layer
-_MARKED = 20  # so many layers are marked by points
 
 
 def draw_activations(groups: Sequence[Group], choices: Choices) -> Drawn:
@@ -33,7 +23,7 @@ def draw_activations(groups: Sequence[Group], choices: Choices) -> Drawn:
     names = longest(group.layers for group in groups)
     rows = [
         Row("mean", _draw_means, "linear"),
-        Row("deviation", _lines("activation_variance", np.sqrt)),
+        Row("deviation", lines_of("activation_variance", np.sqrt)),
     ]
     figure = draw_panels(groups, rows, "Activations by layer", names)
     seen = ["Above the mean of each layer's activations over probe rows and units"]
@@ -46,8 +36,8 @@ def draw_percentiles(groups: Sequence[Group], choices: Choices) -> Drawn:
     """Draw 98th percentile and deviation of the activations of each layer (Figure 3)."""
     names = longest(group.layers for group in groups)
     rows = [
-        Row("98th percentile", _lines("activation_p98"), "linear"),
-        Row("deviation", _lines("activation_variance", np.sqrt)),
+        Row("98th percentile", lines_of("activation_p98"), "linear"),
+        Row("deviation", lines_of("activation_variance", np.sqrt)),
     ]
     figure = draw_panels(groups, rows, "98th percentiles of activations by layer", names)
     text = "Above the 98th percentile of each layer's activations over probe rows and units,"
@@ -57,7 +47,7 @@ def draw_percentiles(groups: Sequence[Group], choices: Choices) -> Drawn:
 def draw_weight_gradients(groups: Sequence[Group], choices: Choices) -> Drawn:
     """Draw the deviation of the gradients of each layer's weights (Figure 9)."""
     names = longest(group.kernels for group in groups)
-    rows = [Row("deviation", _lines("weight_gradient_variance", np.sqrt))]
+    rows = [Row("deviation", lines_of("weight_gradient_variance", np.sqrt))]
     figure = draw_panels(groups, rows, "Gradients of the weights by layer", names)
     text = "Standard deviation of the gradient of the mean loss with respect to each kernel."
     return Drawn(figure, [text, lines_text(groups)])
@@ -73,7 +63,7 @@ def draw_units(groups: Sequence[Group], choices: Choices) -> Drawn:
     }
     present = held(groups, meanings)
     text = "; ".join(meanings[key] for key in present) + "."
-    rows = [Row(key, _lines(key), "share") for key in present]
+    rows = [Row(key, lines_of(key), "share") for key in present]
     figure = draw_panels(groups, rows, "Saturated and dead units by layer", names)
     return Drawn(figure, [text[0].upper() + text[1:], lines_text(groups)])
 
@@ -106,41 +96,6 @@ def draw_speed(groups: Sequence[Group], choices: Choices) -> Drawn:
     text = "Above the norm of one step's update over the norm of the weights, by kernel;"
     below = "below that ratio of layer 1 over that of the last hidden layer, dashed where equal."
     return Drawn(figure, [text, below, lines_text(groups)])
-
-
-def draw_singular_values(groups: Sequence[Group], choices: Choices) -> Drawn:
-    """Draw singular values of the Jacobians over depth and over epochs."""
-    rows: list[Row] = []
-    seen: list[str] = []
-    names = None
-    if held(groups, ["layer_singular"]):
-        names = longest(group.layers for group in groups)
-        rows += [
-            Row("singular value", _draw_depth_spectrum),
-            Row("mean, by layer", _lines("layer_singular", lambda x: x[..., 1])),
-        ]
-        seen.append("Above mean singular values of the layers' Jacobians, least to largest shaded,")
-        several = any(len(group.epochs) > 1 for group in groups)
-        when = "first look blue, last orange; then the same means over epochs."
-        seen.append(when if several else "then the same means alone.")
-    if held(groups, ["whole_singular"]):
-        rows.append(Row("whole network", _draw_whole_spectrum))
-        seen.append("Whole network: mean of those from inputs to logits (least to largest shaded).")
-    figure = draw_panels(groups, rows, "Singular values of the Jacobians", names)
-    return Drawn(figure, [*seen, "Means over probe rows.", lines_text(groups)])
-
-
-def _lines(
-    key: str, change: Callable[[Array], Array] = lambda values: values
-) -> Callable[[Any, Group], None]:
-    def draw(ax: Any, group: Group) -> None:
-        own = group.holding([key])
-        if own is None:
-            say(ax, "not measured")
-            return
-        draw_layers(ax, own, change(own.values(key)))
-
-    return draw
 
 
 def _draw_means(ax: Any, group: Group) -> None:
@@ -210,52 +165,5 @@ def _draw_relative_speed(ax: Any, group: Group) -> None:
         say(ax, "one hidden layer")
         return
     with np.errstate(divide="ignore", invalid="ignore"):
-        _draw_band(ax, group, speeds[..., 0] / speeds[..., last], BLUE)
+        draw_band(ax, group, speeds[..., 0] / speeds[..., last], BLUE)
     ax.axhline(1, color=GREY, linewidth=0.8, linestyle="--")
-
-
-def _draw_whole_spectrum(ax: Any, group: Group) -> None:
-    own = group.holding(["whole_singular"])
-    if own is None:
-        say(ax, "not measured")
-        return
-    values = own.values("whole_singular")
-    _draw_band(
-        ax, own, values[..., 1], BLUE, pool(values[..., 0]).middle, pool(values[..., 2]).middle
-    )
-
-
-def _draw_band(
-    ax: Any,
-    group: Group,
-    values: Array,
-    color: Any,
-    low: Array | None = None,
-    high: Array | None = None,
-) -> None:
-    """Draw the median of (runs, looks) in a band: of the runs, or the one given."""
-    band = pool(values)
-    marker = "o" if len(group.epochs) == 1 else None
-    low, high = band.low if low is None else low, band.high if high is None else high
-    ax.plot(group.epochs, band.middle, color=color, marker=marker, markersize=4)
-    if marker:
-        ax.vlines(group.epochs, low, high, colors=color, alpha=0.5, linewidth=3)
-    else:
-        ax.fill_between(group.epochs, low, high, color=color, alpha=0.2, linewidth=0)
-    label_epochs(ax, group.epochs)
-
-
-def _draw_depth_spectrum(ax: Any, group: Group) -> None:
-    own = group.holding(["layer_singular"])
-    if own is None:
-        say(ax, "not measured")
-        return
-    values = own.values("layer_singular")
-    numbers = np.arange(1, values.shape[2] + 1)
-    looks = [(0, BLUE), (len(own.epochs) - 1, ORANGE)][: len(own.epochs)]
-    for look, color in looks:
-        low, middle, high = (pool(values[:, look, :, place]).middle for place in range(3))
-        marker = "o" if len(numbers) <= _MARKED else None
-        ax.plot(numbers, middle, color=color, marker=marker, markersize=3)
-        ax.fill_between(numbers, low, high, color=color, alpha=0.15, linewidth=0)
-    label_layers(ax)

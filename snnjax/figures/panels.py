@@ -7,27 +7,21 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from snnjax.figures.axes import FEW, layer_colors, sparse
 from snnjax.figures.groups import Group
-from snnjax.figures.pooling import pool
 from snnjax.figures.records import Array
-from snnjax.figures.style import BLACK, GREY, make_figure
+from snnjax.figures.style import make_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_GROUPS = 8
 """So many groups are drawn at most."""
-OUTPUT = "output"
-"""The label of the output layer's kernel."""
-FEW = 8
-"""So many layers are told apart by a legend and have bands, more by a colour bar."""
 
 _COLUMNS = 4  # more groups than that go below
 _WIDTH = 2.5  # of one of the axes, in inches
 _MANY = 30  # values that differ by more than this factor are drawn on a logarithmic axis
 _LEAST = 1e-12  # below the largest by this factor, values are rounding
-_EARLY = 8  # looks whose median is before this part of the training are on a logarithmic axis
-_ROOM = 0.05  # of an axis of epochs, to both sides
 _LEAST_SHARE = 0.1  # so far an axis of shares goes at least
 
 
@@ -100,15 +94,6 @@ def _share_labels(rows: Sequence[Sequence[Any]]) -> None:
                 above.tick_params(labelbottom=False)
 
 
-def layer_colors(names: Sequence[str]) -> list[Any]:
-    """Return colours from dark, near the inputs, to light; black for an output layer."""
-    from matplotlib import colormaps
-
-    hidden = len(names) - (names[-1] == OUTPUT)
-    colors = [colormaps["viridis"](0.88 * place / max(hidden - 1, 1)) for place in range(hidden)]
-    return [*colors, BLACK][: len(names)]
-
-
 def draw_key(figure: "Figure", names: Sequence[str], is_mixed: bool) -> None:
     """Tell which colour is which layer: in a legend, or in a colour bar where there are many.
 
@@ -138,90 +123,6 @@ def draw_key(figure: "Figure", names: Sequence[str], is_mixed: bool) -> None:
     labels = ["first", "last"] if is_mixed else [names[tick] for tick in ticks]
     bar.set_ticks([tick + 1 for tick in ticks], labels=labels, fontsize=8)
     bar.minorticks_off()
-
-
-def sparse(count: int, most: int = 6) -> list[int]:
-    """Return at most so many places from 0 to `count` - 1, evenly, first and last among them."""
-    return sorted({int(x) for x in np.linspace(0, count - 1, min(count, most)).round()})
-
-
-def draw_layers(ax: Any, group: Group, values: Array) -> None:
-    """Draw a line for each layer over epochs; of a single look a point for each layer.
-
-    Args:
-        ax: Axes.
-        group: Whose epochs are meant.
-        values: (runs, looks, layers).
-    """
-    band = pool(values)
-    count = values.shape[2]
-    colors = layer_colors(names_of(group, count))
-    if len(group.epochs) == 1:
-        numbers = np.arange(1, count + 1)
-        ax.vlines(numbers, band.low[0], band.high[0], colors=colors, alpha=0.5, linewidth=3)
-        ax.scatter(numbers, band.middle[0], c=colors, s=14, zorder=3)
-        places = sparse(count)
-        labels = names_of(group, count)
-        ax.set_xticks([place + 1 for place in places], labels=[labels[place] for place in places])
-        ax.set_xlabel("layer")
-        return
-    is_light = count <= 2 * FEW  # many lines are an image in a vector file, else it is heavy
-    for place, color in enumerate(colors):
-        line = band.middle[:, place]
-        ax.plot(
-            group.epochs,
-            line,
-            color=color,
-            linewidth=1.3 if is_light else 0.8,
-            rasterized=not is_light,
-        )
-        if len(values) > 1 and count <= FEW:
-            ax.fill_between(
-                group.epochs,
-                band.low[:, place],
-                band.high[:, place],
-                color=color,
-                alpha=0.2,
-                linewidth=0,
-            )
-    label_epochs(ax, group.epochs)
-
-
-def names_of(group: Group, count: int) -> list[str]:
-    """Return the labels of so many layers or kernels of a group."""
-    return group.layers if count == len(group.layers) else group.kernels
-
-
-def label_epochs(ax: Any, epochs: Array) -> None:
-    """Make the horizontal axis one of epochs; logarithmic where most looks are early."""
-    from matplotlib.ticker import MaxNLocator
-
-    ax.set_xlabel("epoch")
-    if len(epochs) == 1:
-        ax.set_xticks(epochs, labels=[f"{epochs[0]:g}"])
-        return
-    later = epochs[epochs > 0]
-    if len(later) > 2 and np.median(later) * _EARLY < epochs[-1]:
-        ax.set_xscale("symlog", linthresh=float(later[0]), linscale=0.5)
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(5, integer=bool(epochs[-1] >= 3)))
-        room = _ROOM * float(epochs[-1] - epochs[0])
-        ax.set_xlim(float(epochs[0]) - room, float(epochs[-1]) + room)
-
-
-def label_layers(ax: Any) -> None:
-    """Make the horizontal axis one of layers, counted from the inputs."""
-    from matplotlib.ticker import MaxNLocator
-
-    ax.set_xlabel("layer")
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-
-
-def label_values(ax: Any) -> None:
-    """Let the horizontal axis have few ticks, so that their labels do not meet."""
-    from matplotlib.ticker import MaxNLocator
-
-    ax.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def _scale(axes: Sequence[Any], scale: str) -> None:
@@ -265,10 +166,3 @@ def _positive(axes: Iterable[Any]) -> Array:
     ]
     values = np.concatenate(drawn) if drawn else np.array([])
     return values[np.isfinite(values) & (values > 0)]
-
-
-def say(ax: Any, text: str) -> None:
-    """Write into axes why nothing is drawn there."""
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GREY)
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)

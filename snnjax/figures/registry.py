@@ -8,22 +8,21 @@ from snnjax.figures.curves import draw_learning_curves
 from snnjax.figures.groups import Group
 from snnjax.figures.histograms import (
     INITIAL,
-    draw_by_layer,
     draw_final_histograms,
     draw_initial_histograms,
-    draw_weights_over_time,
 )
+from snnjax.figures.images import draw_by_layer, draw_weights_over_time
 from snnjax.figures.over_epochs import (
     draw_activations,
     draw_moments,
     draw_percentiles,
-    draw_singular_values,
     draw_speed,
     draw_units,
     draw_weight_gradients,
 )
 from snnjax.figures.panels import MOST_GROUPS
 from snnjax.figures.picture import Choices, Drawn
+from snnjax.figures.spectra import draw_singular_values
 
 
 class Picture(NamedTuple):

@@ -114,7 +114,8 @@ def test_networks_of_several_depths_have_a_panel_for_each_activation(tmp_path):
     expected = np.sqrt(record["activation_gradient_variance"][-1])
     np.testing.assert_allclose(curves(figure.axes[3])[1], expected)
     assert figure.axes[0].get_yscale() == figure.axes[0].get_xscale() == "log"
-    draw([tmp_path], formats=["png"])  # all others with layers that only some have
+    others = ["activations", "by_layer", "initial_histograms", "speed", "singular_values"]
+    assert len(draw([tmp_path], others, formats=["png"])) == len(others)
 
 
 @pytest.mark.parametrize(
