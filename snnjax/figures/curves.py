@@ -34,7 +34,11 @@ def draw_learning_curves(groups: Sequence[Group], choices: Choices) -> Drawn:
     _draw_legend(figure, groups)
     seen = "Dashed: training rows; solid: validation rows, a dot at the best epoch of each run."
     several = any(len(group.runs) > 1 for group in groups)
-    spread = "Lines are medians of runs, shading spans all runs." if several else ""
+    spread = (
+        "Lines are medians of runs; shading, of validation rows only, spans all runs."
+        if several
+        else ""
+    )
     return Drawn(figure, [seen, spread, _ends(groups)])
 
 

@@ -75,7 +75,7 @@ def draw_moments(groups: Sequence[Group], choices: Choices) -> Drawn:
     if held(groups, ["predicted_mean"]):
         rows.append(Row("from prediction", _distances("predicted")))
         seen.append("prediction: the moment map of the measured layer below;")
-    if held(groups, ["fixed_mean"]):
+    if not rows or any(_has_fixed_point(group) for group in groups):
         rows.append(Row("from fixed point", _distances("fixed")))
         seen.append("fixed point: that of the activation;")
     figure = draw_panels(groups, rows, "Distance of each layer's mean and variance", names)
@@ -122,6 +122,11 @@ def _draw_bars(ax: Any, group: Group, middle: Array, room: Array) -> None:
         points = (layer / max(len(group.layers) - 1, 1) - 0.5) * _BESIDE
         move = ScaledTranslation(points / 72, 0, ax.figure.dpi_scale_trans)
         bars.set_transform(ax.transData + move)
+
+
+def _has_fixed_point(group: Group) -> bool:
+    own = group.holding(["fixed_mean", "fixed_variance"])
+    return own is not None and bool(np.isfinite(_expected(own, "fixed_mean")).all())
 
 
 def _distances(kind: str) -> Callable[[Any, Group], None]:

@@ -103,6 +103,16 @@ def test_learning_curves_end_at_the_latest_best_epoch(sweep):
     assert "Best epochs: 5 to 6; lines end at the latest" in caption_of(figure)
 
 
+def test_a_fixed_point_has_its_row_where_there_is_one(sweep, tmp_path):
+    assert [ax.get_ylabel() for ax in figure_of("moments", sweep).axes] == ["from prediction", ""]
+    make_run(tmp_path, activation="selu", init="lecun_normal", width=6, depth=2)
+    figure = figure_of("moments", tmp_path)
+    assert [ax.get_ylabel() for ax in figure.axes] == ["from prediction", "from fixed point"]
+    record = np.load(tmp_path / "diagnostics.npz")
+    expected = np.hypot(record["activation_mean"], record["activation_variance"] - 1)
+    np.testing.assert_allclose(curves(figure.axes[1]), expected.T)
+
+
 def test_networks_of_several_depths_have_a_panel_for_each_activation(tmp_path):
     for number, (name, depth) in enumerate([(a, d) for a in ("tanh", "relu") for d in (2, 9)]):
         make_run(tmp_path / str(number), activation=name, depth=depth, width=6, looks=(0, 1))
