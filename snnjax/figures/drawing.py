@@ -1,17 +1,22 @@
 """From folders to files: which figures can be drawn, and writing them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
 from snnjax.figures.captions import caption
 from snnjax.figures.groups import Group, group_runs
-from snnjax.figures.picture import Choices, Drawn
+from snnjax.figures.picture import Choices
 from snnjax.figures.records import Run, Surface, read_runs, read_surfaces
 from snnjax.figures.registry import NAMES, PICTURES, SURFACE, Picture
 from snnjax.figures.style import SUFFIXES, add_caption, save, styled
 from snnjax.figures.surfaces import MOST_SURFACES, draw_surfaces
 from snnjax.file_names import CONFIG_FILE, DIAGNOSTICS_FILE, METRICS_FILE, SURFACE_FILE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = tuple(suffix.removeprefix(".") for suffix in SUFFIXES)
 FOLDER = "figures"
@@ -45,17 +50,24 @@ def draw(
     if not runs and not surfaces:
         wanted = f"{CONFIG_FILE} beside {METRICS_FILE} or {DIAGNOSTICS_FILE}"
         raise ConfigError(f"{_listed(folders)}: no runs in or below it: no {wanted}")
+    groups, wanted = group_runs(runs), list(dict.fromkeys(names))
+    for name in wanted:
+        _refuse_absent(name, groups, surfaces, folders)
     where = folders[0] / FOLDER if out is None else out
-    try:
-        where.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{where}: cannot be made: {error.strerror}") from error
     written = []
-    for name, figure in _figures(runs, surfaces, list(dict.fromkeys(names)), folders, choices):
+    for name, figure in _figures(groups, surfaces, wanted or NAMES, choices):
+        try:
+            where.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"{where}: cannot be made: {error.strerror}") from error
         for kind in dict.fromkeys(formats):
             path = where / f"{name}.{kind}"
-            save(figure.figure, path)
+            save(figure, path)
             written.append(path)
+    if not written:
+        raise ConfigError(
+            f"{_listed(folders)}: nothing to draw: runs without metrics or diagnostics"
+        )
     return written
 
 
@@ -74,70 +86,76 @@ def check_names(names: Sequence[str], known: Sequence[str], problem: str) -> Non
 def suited(name: str, groups: Sequence[Group]) -> list[Group]:
     """Return the groups that hold what a figure needs, with those of their runs that do."""
     picture = PICTURES[name]
+    kept = [
+        replace(group, runs=tuple(run for run in group.runs if _is_suited(picture, run)))
+        for group in groups
+    ]
+    return [group for group in kept if group.runs]
+
+
+def _is_suited(picture: Picture, run: Run) -> bool:
     if not picture.needs and not picture.one_of:
-        return [group for group in groups if any(run.history for run in group.runs)]
-    found = [group.holding(picture.needs) for group in groups]
-    return [kept for group in found if group and (kept := _with_one_of(picture, group))]
-
-
-def _with_one_of(picture: Picture, group: Group) -> Group | None:
-    if not picture.one_of:
-        return group
-    runs = tuple(run for run in group.runs if any(key in run.record for key in picture.one_of))
-    return Group(group.label, group.settings, runs) if runs else None
+        return bool(run.history)
+    has_one = not picture.one_of or any(key in run.record for key in picture.one_of)
+    return has_one and all(key in run.record for key in picture.needs)
 
 
 def _figures(
-    runs: Sequence[Run],
+    groups: Sequence[Group],
     surfaces: Sequence[Surface],
     names: Sequence[str],
-    folders: Sequence[Path],
     choices: Choices,
-) -> Iterator[tuple[str, Drawn]]:
-    groups = group_runs(runs)
-    for name in names or NAMES:
+) -> Iterator[tuple[str, "Figure"]]:
+    for name in names:
         if name == SURFACE:
             if surfaces:
                 yield name, _drawn_surfaces(surfaces)
-            elif names:
-                raise ConfigError(f"{name}: no {SURFACE_FILE} in {_listed(folders)}")
         elif own := suited(name, groups):
             yield name, _drawn(name, own, len(groups), choices)
-        elif names:
-            raise ConfigError(_absence(name, runs, folders))
 
 
 @styled
-def _drawn(name: str, groups: Sequence[Group], of: int, choices: Choices) -> Drawn:
+def _drawn(name: str, groups: Sequence[Group], of: int, choices: Choices) -> "Figure":
     picture = PICTURES[name]
     shown = groups[: picture.most]
     drawn = picture.draw(shown, choices)
     keys = (*picture.needs, *picture.one_of)
     add_caption(drawn.figure, caption(drawn.seen, shown, of, keys))
-    return drawn
+    return drawn.figure
 
 
 @styled
-def _drawn_surfaces(surfaces: Sequence[Surface]) -> Drawn:
+def _drawn_surfaces(surfaces: Sequence[Surface]) -> "Figure":
     shown = surfaces[:MOST_SURFACES]
     drawn = draw_surfaces(shown)
     more = f"{len(shown)} of {len(surfaces)} files are drawn." if shown != surfaces else ""
     add_caption(drawn.figure, " ".join([*drawn.seen, more]).strip())
-    return drawn
+    return drawn.figure
 
 
-def _absence(name: str, runs: Sequence[Run], folders: Sequence[Path]) -> str:
-    """Return what is missing for a figure, and how it comes to be there."""
+def _refuse_absent(
+    name: str, groups: Sequence[Group], surfaces: Sequence[Surface], folders: Sequence[Path]
+) -> None:
+    """Raise where the data of a figure are not there, naming them and how they come to be."""
+    where = _listed(folders)
+    if name == SURFACE:
+        if not surfaces:
+            raise ConfigError(f"{name}: no {SURFACE_FILE} in {where}")
+        return
+    if suited(name, groups):
+        return
     picture = PICTURES[name]
     if not picture.needs and not picture.one_of:
-        return f"{name}: no metrics in {METRICS_FILE} of the runs in {_listed(folders)}"
-    held = {key for run in runs for key in run.record}
+        raise ConfigError(f"{name}: no metrics in {METRICS_FILE} of the runs in {where}")
+    held = {key for group in groups for run in group.runs for key in run.record}
     missing = [key for key in picture.needs if key not in held]
     lacking = ", ".join(missing) or " or ".join(picture.one_of) or ", ".join(picture.needs)
     switch = "measured where `diagnostics=...` is switched on with the measure that gives it"
     if not held:
-        return f"{name}: no run in {_listed(folders)} has {DIAGNOSTICS_FILE}; {switch}: {lacking}"
-    return f"{name}: no {lacking} in {DIAGNOSTICS_FILE} of {_listed(folders)}; {switch}"
+        problem = f"no run in {where} has {DIAGNOSTICS_FILE}; {switch}: {lacking}"
+    else:
+        problem = f"no {lacking} in {DIAGNOSTICS_FILE} of {where}; {switch}"
+    raise ConfigError(f"{name}: {problem}")
 
 
 def _listed(folders: Sequence[Path]) -> str:

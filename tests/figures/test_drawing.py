@@ -38,7 +38,7 @@ def copied(sweep, tmp_path):
 
 def figure_of(name, folder, choices=Choices()):  # noqa: B008
     groups = group_runs(read_runs([folder]))
-    return drawing._drawn(name, drawing.suited(name, groups), len(groups), choices).figure
+    return drawing._drawn(name, drawing.suited(name, groups), len(groups), choices)
 
 
 def caption_of(figure):
@@ -172,13 +172,28 @@ def test_what_was_not_measured_is_refused_by_name_and_left_out_without(tmp_path)
     with pytest.raises(
         ConfigError, match=r"units: no saturated or dead or revived in .*diagnostics="
     ):
-        draw([tmp_path], ["units"])
+        draw([tmp_path], ["activations", "units"])
+    assert not (tmp_path / "figures").exists()
     with pytest.raises(ConfigError, match=r"speed: no weight_norm in diagnostics.npz of"):
         draw([tmp_path], ["speed"])
     (tmp_path / "0" / "diagnostics.npz").unlink()
     with pytest.raises(ConfigError, match=r"moments: no run in .* has diagnostics.npz; measured"):
         draw([tmp_path], ["moments"])
     assert [path.stem for path in draw([tmp_path], formats=["png"])] == ["learning_curves"]
+    (tmp_path / "0" / "metrics.jsonl").write_text("")
+    with pytest.raises(ConfigError, match=r"learning_curves: no metrics in metrics.jsonl"):
+        draw([tmp_path], ["learning_curves"])
+    with pytest.raises(ConfigError, match="nothing to draw: runs without metrics"):
+        draw([tmp_path])
+
+
+def test_runs_without_what_is_drawn_do_not_count(tmp_path):
+    for seed in (0, 1, 2):
+        left_out = ("saturated", "dead", "revived") if seed == 1 else ()
+        make_run(tmp_path / str(seed), seed=seed, depth=2, width=4, leave_out=left_out)
+    assert "2 runs (seeds 0, 2)" in caption_of(figure_of("units", tmp_path))
+    (tmp_path / "2" / "metrics.jsonl").unlink()
+    assert "2 runs (seeds 0, 1)" in caption_of(figure_of("learning_curves", tmp_path))
 
 
 def cut(path):
