@@ -91,6 +91,10 @@ def label_epochs(ax: Any, epochs: Array) -> None:
     later = epochs[epochs > 0]
     if len(later) > 2 and np.median(later) * _EARLY < epochs[-1]:
         ax.set_xscale("symlog", linthresh=float(later[0]), linscale=0.5)
+        powers = np.arange(np.ceil(np.log10(later[0])), np.floor(np.log10(epochs[-1])) + 1)
+        ticks = [*([0.0] if epochs[0] == 0 else []), *(10.0**powers)]
+        ax.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=bool(epochs[-1] >= 3)))
         room = _ROOM * float(epochs[-1] - epochs[0])

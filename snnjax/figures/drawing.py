@@ -48,8 +48,8 @@ def draw(
     check_names(formats, FORMATS, "no such format")
     runs, surfaces = read_runs(folders), read_surfaces(folders)
     if not runs and not surfaces:
-        wanted = f"{CONFIG_FILE} beside {METRICS_FILE} or {DIAGNOSTICS_FILE}"
-        raise ConfigError(f"{_listed(folders)}: no runs in or below it: no {wanted}")
+        files = f"{CONFIG_FILE} beside {METRICS_FILE} or {DIAGNOSTICS_FILE}"
+        raise ConfigError(f"{_listed(folders)}: no runs in or below it: no {files}")
     groups, wanted = group_runs(runs), list(dict.fromkeys(names))
     for name in wanted:
         _refuse_absent(name, groups, surfaces, folders)

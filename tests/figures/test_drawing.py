@@ -156,6 +156,13 @@ def test_values_that_are_not_finite_are_told(tmp_path):
     assert "Values that are not finite are left out, in 1 of 2 runs." in said
 
 
+def test_early_looks_have_room(tmp_path):
+    make_run(tmp_path, width=6, depth=2, looks=(0, 0.05, 0.1, 0.5, 1, 40))
+    below = figure_of("activations", tmp_path).axes[1]
+    assert below.get_xscale() == "symlog"
+    assert [label.get_text() for label in below.get_xticklabels()] == ["0", "0.1", "1", "10"]
+
+
 def test_many_groups_are_not_all_drawn(tmp_path):
     for depth in range(1, 11):
         make_run(tmp_path / str(depth), depth=depth, width=3, looks=(0,))
