@@ -3,9 +3,9 @@
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
-DIAGNOSTICS_FILE = "diagnostics.npz"
 SURFACE_FILE = "surface.npz"
 ERROR_FILE = "error.json"
+DIAGNOSTICS_FILE = "diagnostics.npz"
 
 RUNS_FILE = "runs.jsonl"
 SWEEP_FILE = "sweep.json"
