@@ -3,9 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -17,6 +17,8 @@ from snnjax.config.schema import LoggingConfig, WandbConfig
 from snnjax.data.dataset import SPLITS, Dataset
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+T = TypeVar("T")
 
 # Runs that report to their folders only.
 QUIET = LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled"))
@@ -60,6 +62,19 @@ def slow_but(cases: Sequence[Any], *quick: int) -> list[Any]:
         return pytest.param(*values, marks=pytest.mark.slow)
 
     return [case if place in quick else marked(case) for place, case in enumerate(cases)]
+
+
+def check_each(cases: Iterable[T], name: Callable[[T], object], check: Callable[[T], Any]) -> None:
+    """Check every case, of which there are too many for a test each; tell all that fail, by name."""
+    failures: list[BaseException] = []
+    for case in cases:
+        try:
+            check(case)
+        except (Exception, pytest.fail.Exception) as failure:
+            failure.add_note(f"of {name(case)}")
+            failures.append(failure)
+    if failures:
+        raise BaseExceptionGroup("cases that fail", failures)
 
 
 def make_dataset(
