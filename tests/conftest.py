@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from snnjax.data.dataset import SPLITS, Dataset
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 T = TypeVar("T")
+# Most of the time of these tests is the compiler's; what it does at its worst must be right too.
+hasty = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 # Runs that report to their folders only.
 QUIET = LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled"))
@@ -65,7 +68,7 @@ def slow_but(cases: Sequence[Any], *quick: int) -> list[Any]:
 
 
 def check_each(cases: Iterable[T], name: Callable[[T], object], check: Callable[[T], Any]) -> None:
-    """Check every case, of which there are too many for a test each; tell all that fail, by name."""
+    """Check cases of which there are too many for a test each; tell by name of all that fail."""
     failures: list[BaseException] = []
     for case in cases:
         try:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from conftest import slow_but
 from varied_members import CHUNK, SETS, assert_as_alone, layout, make_varied
 
 from snnjax import crew, population, programs
@@ -140,7 +141,7 @@ def assert_each_epoch_once(records, trained):
         assert epochs == list(range(1, outcome.epochs + 1))
 
 
-@pytest.mark.parametrize("lanes", [2, 4])
+@pytest.mark.parametrize("lanes", slow_but([2, 4], 0))
 def test_those_moved_together_end_as_alone(lanes, moves):
     records = []
     together = train_all(Strategy(lanes), records)
@@ -149,6 +150,7 @@ def test_those_moved_together_end_as_alone(lanes, moves):
     assert_each_epoch_once(records, together)
 
 
+@pytest.mark.slow
 def test_those_in_a_smaller_crew_end_as_alone(moves, monkeypatch):
     monkeypatch.setattr(population, "_WORTH", -1e9)
     records = []
