@@ -71,7 +71,7 @@ def normalised(torch, layer, moments, x, training):
     ("features", "norm", "training", "activation"),
     [
         (64, "batch", True, "selu"),
-        (64, "none", False, "relu"),
+        pytest.param(64, "none", False, "relu", marks=pytest.mark.slow),
         (64, "weight", True, "relu"),
         pytest.param(64, "layer", True, "relu", marks=pytest.mark.slow),
         pytest.param(64, "rms", True, "selu", marks=pytest.mark.slow),

@@ -39,7 +39,7 @@ def test_conic_widths_are_geometric_from_the_first_layer_to_the_output(
     assert hidden_widths(config, outputs) == expected
 
 
-@pytest.mark.parametrize("form", ["rectangular", "conic"])
+@pytest.mark.parametrize("form", slow_but(["rectangular", "conic"], 1))
 def test_layers_have_the_widths_of_the_form(form):
     model = build(depth=4, width=32, form=form)
     widths = (20, *hidden_widths(ModelConfig(depth=4, width=32, form=form), 5), 5)
@@ -67,7 +67,7 @@ def test_dropout_differs_between_steps_and_repeats_within_one(rates):
     assert not np.array_equal(first, model(x, randomness(step=2)))
 
 
-@pytest.mark.parametrize("kind", ["alpha", "ordinary"])
+@pytest.mark.parametrize("kind", slow_but(["alpha", "ordinary"], 0))
 def test_the_forward_pass_is_its_definition(kind):
     """Each layer's masks from its own stream, input dropout at its own rate, in float64."""
     model = build(depth=4, width=24, dropout_kind=kind, dropout=0.3, input_dropout=0.1)

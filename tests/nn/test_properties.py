@@ -1,9 +1,9 @@
 """Every activation with every initialiser, dropout and normalisation: one table of properties.
 
 Shapes, types, determinism and finite gradients: quick, four activations with every initialiser;
-slow, every activation, and the full product. Gradients against differences: slow,
-every fifth of the rows in which every pair of names meets. Compilation and rates that differ
-between members: slow, every tenth of them. Quick, these take the first of four rows.
+slow, every activation, and the full product. Gradients against differences: slow, every fifth of
+the rows in which every pair of names meets. Compilation and rates that differ between members:
+slow, every tenth of them. Quick, these take one row, and gradients three, with every dropout.
 """
 
 from functools import partial
