@@ -5,7 +5,6 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from conftest import slow_but
 from varied_members import CHUNK, SETS, assert_as_alone, layout, make_varied
 
 from snnjax import crew, population, programs
@@ -141,7 +140,8 @@ def assert_each_epoch_once(records, trained):
         assert epochs == list(range(1, outcome.epochs + 1))
 
 
-@pytest.mark.parametrize("lanes", slow_but([2, 4], 0))
+@pytest.mark.slow  # quick, `test_ending` compares two in lockstep
+@pytest.mark.parametrize("lanes", [2, 4])
 def test_those_moved_together_end_as_alone(lanes, moves):
     records = []
     together = train_all(Strategy(lanes), records)
