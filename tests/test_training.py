@@ -120,6 +120,7 @@ def test_evaluation_is_exact_over_the_whole_split(counts, monkeypatch):
             assert ours["roc_auc"] == pytest.approx(np.mean(areas), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_regression_metrics_are_in_the_targets_own_unit():
     data = make_dataset(task="regression")
     program, problem, _, _ = make(data=data)
@@ -233,7 +234,7 @@ def test_weights_alone_can_diverge():
     assert (outcome.status, outcome.epochs) == ("diverged", 1)
 
 
-@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+@pytest.mark.parametrize("monitor", slow_but(["loss", "accuracy"], 1))
 def test_validation_alone_can_diverge(monitor):
     data = make_dataset()
     features = data.features.copy()

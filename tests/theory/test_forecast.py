@@ -91,7 +91,7 @@ def check(choices: dict, depth: int, width: int, seeds: int) -> None:
         assert not off, (layer.name, gradient.mean() / layer.backward.gradient)
 
 
-@pytest.mark.parametrize("name", slow_but([*QUICK], 0, 1, 4, 5))
+@pytest.mark.parametrize("name", slow_but([*QUICK], 0, 1, 5))
 def test_networks_drawn_at_random(name):
     check(*QUICK[name])
 
