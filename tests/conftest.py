@@ -1,8 +1,10 @@
 """Strict JAX for every test, small data that needs no file, programs in other processes."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,6 +36,26 @@ def note():
     with open({path!r}, "w") as file:
         file.write("\\n".join(sys.modules))
 """
+
+
+# The folder of what was compiled in this session, of which all of its processes know.
+COMPILED = "SNNJAX_TESTS_COMPILED"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let JAX find what another test has compiled alike, although modules let go of theirs.
+
+    It asks with the lowered program itself, so that nothing else can be found by mistake.
+    """
+    if not hasattr(config, "workerinput"):
+        os.environ[COMPILED] = tempfile.mkdtemp(prefix="snnjax-tests-")
+    jax.config.update("jax_compilation_cache_dir", os.environ[COMPILED])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(COMPILED), ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
