@@ -1,8 +1,8 @@
 """Images of one's own: a folder with a folder for every class, in any format that Pillow reads.
 
 Below folders called `train`, `val` (or `validation`) and `test` that hold the folders of classes
-they are split as that says, otherwise into folds. Every image is squeezed to the same square. Files
-and folders whose names begin with a dot do not count.
+they are split as that says, otherwise into folds. Every image is squeezed to the same square, each
+pixel the mean of what it covers. Files and folders whose names begin with a dot do not count.
 """
 
 import os
@@ -190,7 +190,7 @@ def _decoded(file: str, size: int, channels: int) -> NDArray[np.uint8]:
                 shorts = np.asarray(image).astype(np.int64) // _SHORT_LEVELS
                 image = Image.fromarray(shorts.clip(0, 255).astype(np.uint8))
             image = image.convert("L" if channels == 1 else "RGB")
-            pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+            pixels = np.asarray(image.resize((size, size), Image.Resampling.BOX))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         line = " ".join(str(error).split())
         raise DataError(

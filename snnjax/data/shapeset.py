@@ -11,6 +11,7 @@ the extent of a shape in the estimate of the overlap is how far it reaches from 
 line between the centres. Where all 50 proposals for the second shape are rejected it is left out.
 """
 
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,13 +106,13 @@ def render(words: Array, xp: Any = np) -> tuple[Array, Array]:
     """
     scene = compose(words, xp)
     is_inside = covered(scene, xp)
-    second = is_inside[:, 1] & scene.has_two[:, None, None]
-    background, *greys = (scene.greys[:, place, None, None] for place in range(1 + OBJECTS))
+    second = is_inside[:, 1] & scene.has_two[:, None]
+    background, *greys = (scene.greys[:, place, None] for place in range(1 + OBJECTS))
     pixels = xp.where(second, greys[1], xp.where(is_inside[:, 0], greys[0], background))
     kinds = scene.kinds
     pair = xp.asarray(_PAIRS)[kinds[:, 0], kinds[:, 1]]
     labels = xp.where(scene.has_two, pair, kinds[:, 0])
-    return pixels.astype(np.uint8).reshape(len(words), SIDE * SIDE), labels.astype(np.int32)
+    return pixels.astype(np.uint8), labels.astype(np.int32)
 
 
 def compose(words: Array, xp: Any = np) -> Scene:
@@ -146,18 +147,21 @@ def overlap(
 
 
 def covered(scene: Scene, xp: Any = np) -> Array:
-    """Return which pixels shapes cover, (images, 2, 32, 32): those whose centres are inside."""
+    """Return which pixels shapes cover, (images, 2, 1024): those whose centres are inside."""
     edge_x, edge_y, height = _edges(scene.shapes)
-    centres = xp.arange(SIDE, dtype=np.int32)[None, None, None, :] * UNIT + UNIT // 2
-    down = edge_x[..., None] * (centres - scene.y[None, :, :, None])
-    across = height[..., None] - edge_y[..., None] * (centres - scene.x[None, :, :, None])
+    # Of every pixel for itself: that costs products, but rows and columns would be taken apart
+    # again for every pixel by a compiler that makes images and inputs in one pass.
+    y, x = np.divmod(np.arange(SIDE * SIDE, dtype=np.int32), SIDE)
+    x, y = (xp.asarray(place[None, None, None] * UNIT + UNIT // 2) for place in (x, y))
+    down = edge_x[..., None] * (y - scene.y[None, :, :, None])
+    across = height[..., None] - edge_y[..., None] * (x - scene.x[None, :, :, None])
     # Twice the area of the triangle on a side of the shape, from 0 at the side inwards, to as much
     # again at the parallel side. One comparison without a sign tells both.
     most = xp.where(scene.shapes.is_symmetric[None], 2 * height, 2**31 - 1)
-    most = most.astype(np.uint32)[..., None, None]
+    most = most.astype(np.uint32)[..., None]
     is_inside = True
     for side in range(_SIDES):
-        inwards = down[side, :, :, :, None] + across[side, :, :, None, :]
+        inwards = down[side] + across[side]
         is_inside &= inwards.astype(np.uint32) <= most[side]
     return is_inside
 
@@ -315,4 +319,5 @@ def _steps(shapes: Shapes, x: Array, y: Array, xp: Any) -> Array:
     outwards = edge_y * x[None] - edge_x * y[None]
     outwards = xp.where(shapes.is_symmetric[None], abs(outwards), outwards)
     steps = outwards.astype(np.float32) / height.astype(np.float32)
-    return xp.maximum(steps.max(0), np.float32(1e-6))  # of centres that coincide
+    # Compiled one after another they are faster than a maximum over an axis.
+    return reduce(xp.maximum, steps, np.float32(1e-6))  # the least is of centres that coincide

@@ -90,7 +90,9 @@ def image(
 ) -> tuple[tuple[Shape, Shape], list[int], list[int]]:
     """Return both shapes, the second as one of its proposals, their kinds, and the three greys."""
     kinds = [number(word, 3) for word in words[1:3]]
-    greys = [number(word, 115) + light for word, light in zip(words[4:7], (0, 141, 141))]
+    greys = [
+        number(word, 115) + light for word, light in zip(words[4:7], (0, 141, 141), strict=True)
+    ]
     if number(words[3], 2):
         greys = [255 - grey for grey in greys]
     starts = [number(word, 256) for word in words[7:9]]

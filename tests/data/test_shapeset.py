@@ -26,7 +26,8 @@ def many():
     given = words(0, 20_000)
     pixels, labels = render(given)
     scene = compose(given)
-    return given, pixels.reshape(-1, 32, 32), labels, scene, covered(scene)
+    is_covered = covered(scene).reshape(-1, 2, 32, 32)
+    return given, pixels.reshape(-1, 32, 32), labels, scene, is_covered
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -45,7 +46,7 @@ def test_classes_are_as_frequent_as_published(seed):
 
 
 def test_class_names_say_what_is_seen(many):
-    given, _, labels, scene, _ = many
+    _, _, labels, scene, _ = many
     names = ("triangle", "parallelogram", "ellipse")
     for kinds, has_two, label in zip(scene.kinds[:500], scene.has_two, labels, strict=False):
         seen = [names[kind] for kind in sorted(kinds if has_two else kinds[:1])]
@@ -62,7 +63,6 @@ def test_images_are_those_of_the_geometry_written_out():
     scene = compose(given)
     unclear = compared = 0
     for row in range(len(given)):
-        drawn = given[row, 11:].reshape(51, 4)[1:]
         chosen, shares = oracle.first_accepted(given[row])
         if min(abs(share - 0.5) for share in shares) < 0.005:
             unclear += 1
@@ -121,7 +121,7 @@ def test_without_the_rule_more_would_be_covered(many, monkeypatch):
     """Which shows that the test above can fail: the first proposal is then the second shape."""
     monkeypatch.setattr(shapeset, "_MOST_COVERED", 100)
     first, second = covered(compose(many[0][:5_000])).swapaxes(0, 1)
-    share = (first & second).sum((1, 2)) / first.sum((1, 2))
+    share = (first & second).sum(1) / first.sum(1)
     assert (share > 0.55).mean() > 0.05
 
 
