@@ -53,7 +53,7 @@ WORDS = _DRAWS + 4 * (1 + PROPOSALS)
 _SEEDS = {"validation": 2010, "test": 2011, "train": 2012}
 SHA256 = "ba9cc248371e1427724d1fb5c73cee288a6cff206d2781ae09e5fea3b238fd0f"
 """Digest of the fixed images and their labels."""
-_CHUNK = 50  # images made together by NumPy
+_CHUNK = 20  # images made together by NumPy
 
 Array = Any  # of NumPy or JAX
 
@@ -152,16 +152,16 @@ def covered(scene: Scene, xp: Any = np) -> Array:
     # Of every pixel for itself: that costs products, but rows and columns would be taken apart
     # again for every pixel by a compiler that makes images and inputs in one pass.
     y, x = np.divmod(np.arange(SIDE * SIDE, dtype=np.int32), SIDE)
-    x, y = (xp.asarray(place[None, None, None] * UNIT + UNIT // 2) for place in (x, y))
-    down = edge_x[..., None] * (y - scene.y[None, :, :, None])
-    across = height[..., None] - edge_y[..., None] * (x - scene.x[None, :, :, None])
+    x, y = (xp.asarray(place[None, None] * UNIT + UNIT // 2) for place in (x, y))
+    x, y = x - scene.x[..., None], y - scene.y[..., None]
     # Twice the area of the triangle on a side of the shape, from 0 at the side inwards, to as much
     # again at the parallel side. One comparison without a sign tells both.
     most = xp.where(scene.shapes.is_symmetric[None], 2 * height, 2**31 - 1)
     most = most.astype(np.uint32)[..., None]
     is_inside = True
     for side in range(_SIDES):
-        inwards = down[side] + across[side]
+        along, up, far = (part[side, :, :, None] for part in (edge_x, edge_y, height))
+        inwards = along * y - up * x + far
         is_inside &= inwards.astype(np.uint32) <= most[side]
     return is_inside
 

@@ -30,16 +30,16 @@ def many():
     return given, pixels.reshape(-1, 32, 32), labels, scene, is_covered
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_classes_are_as_frequent_as_published(seed):
     """One object or two, three kinds each: 1/6 for one, 1/18 for two alike, 1/9 for two others.
 
     Where a second shape cannot be placed the image shows the first alone. That is so rare that of
-    80,000 images none may show it: at 1 in 10,000, four would be expected of each seed's 20,000.
+    30,000 images none may show it: of 1 in 10,000 three would be expected.
     """
-    given = words(seed, 20_000)
+    given = words(seed, 10_000)
     labels = render(given)[1]
-    expected = 20_000 * np.repeat([1 / 6, 1 / 9, 1 / 18], 3)
+    expected = 10_000 * np.repeat([1 / 6, 1 / 9, 1 / 18], 3)
     assert stats.chisquare(np.bincount(labels, minlength=9), expected).pvalue > LEAST_P
     wants_two = given[:, 0] >= 2**31
     np.testing.assert_array_equal(labels >= 3, wants_two)
