@@ -110,6 +110,8 @@ class Observer:
     ) -> None:
         member, view = people.numbers
         rows = {split: own[:count] for split, own in view.rows.items()}
+        if problem.stream is not None:
+            rows["train"] = np.full(count, problem.stream.rows)
         self.compile_seconds = 0.0
         self._watch, self._program, self._problem = watch, program, problem
         self._start, self._table = people, table

@@ -58,6 +58,7 @@ def keys_of(section: Any, prefix: str = "") -> set[str]:
 BESIDE = {
     ("schedule", "onecycle"): ["optimizer=momentum"],
     ("data", "table"): [f"data.path={Path(__file__)}"],
+    ("data", "images"): [f"data.path={Path(__file__).parent}"],
 }
 
 
