@@ -1,5 +1,6 @@
 """Mean, variance, percentile and histogram of many values, on the device."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -46,7 +47,10 @@ class Statistics(NamedTuple):
 
 
 def describe(values: Values) -> Statistics:
-    """Describe the values that count; all is NaN, and counts are 0, where one is not finite."""
+    """Describe the values that count.
+
+    All is NaN, and counts are 0, where one of them or their variance is not finite.
+    """
     x, valid = values.array, values.rows[:, None] & values.columns[None, :]
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     count = valid.sum()
@@ -56,10 +60,11 @@ def describe(values: Values) -> Statistics:
     high = jnp.where(valid, x, -jnp.inf).max()
     width = jnp.maximum(high - low, jnp.finfo(x.dtype).tiny)
     place = jnp.clip(((x - low) / width * BINS).astype(jnp.int32), 0, BINS - 1)
-    is_counted = valid & jnp.isfinite(variance)
-    counts = jnp.zeros(BINS, jnp.uint32).at[place].add(is_counted.astype(jnp.uint32))
-    edges = jnp.where(jnp.isfinite(variance), jnp.stack([low, high]), jnp.nan)
-    return Statistics(mean, variance, _percentile(x, valid, 0.98), counts, edges)
+    is_finite = jnp.isfinite(variance)
+    counts = jnp.zeros(BINS, jnp.uint32).at[place].add((valid & is_finite).astype(jnp.uint32))
+    numbers = mean, variance, _percentile(x, valid, 0.98), jnp.stack([low, high])
+    mean, variance, p98, edges = (jnp.where(is_finite, own, jnp.nan) for own in numbers)
+    return Statistics(mean, variance, p98, counts, edges)
 
 
 def describe_each(values: Sequence[Values]) -> Statistics:
@@ -89,17 +94,22 @@ def each_alike(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any
 
 
 def _percentile(x: jax.Array, valid: jax.Array, share: float) -> jax.Array:
-    """Return the value below which a share of the valid ones lies, interpolated linearly."""
+    """Return the value below which a share of the valid ones lies, interpolated linearly.
+
+    Means nothing where one of them is not finite.
+    """
     step = max(1, -(-x.size // _SORTED))
+    # A step that shares a factor with the columns would come by some of them only.
+    while math.gcd(step, x.shape[1]) > 1:
+        step += 1
     some, counted = x.ravel()[::step], valid.ravel()[::step]
     ordered = _sort(jnp.where(counted, some, jnp.inf))
     position = share * (jnp.maximum(counted.sum(), 1) - 1)
     below = jnp.floor(position).astype(jnp.int32)
     above = jnp.ceil(position).astype(jnp.int32)
     part = (position - below).astype(x.dtype)
-    value = ordered[below] * (1 - part) + ordered[above] * part
     # At the last value `above` is `below`, and infinities of what does not count are not read.
-    return jnp.where(jnp.isfinite(jnp.where(counted, some, 0)).all(), value, jnp.nan)
+    return ordered[below] * (1 - part) + ordered[above] * part
 
 
 def _sort(x: jax.Array) -> jax.Array:
