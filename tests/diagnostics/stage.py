@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from conftest import make_dataset
 
 from snnjax import training
 from snnjax.arrays import Arrays, lay_out
+from snnjax.compilation import _CPU_OPTIONS
 from snnjax.config.schema import Config, ModelConfig, TrainingConfig
 from snnjax.config.split import Program, split
 from snnjax.data.dataset import Dataset
@@ -17,6 +19,12 @@ from snnjax.shapes import Problem
 from snnjax.training import MemberState
 
 DATA = make_dataset()
+
+
+def quickly(function: Any, *arguments: Any) -> Any:
+    """Compile and call a function; its results as arrays of the host."""
+    found = jax.jit(function, compiler_options=_CPU_OPTIONS)(*arguments)
+    return jax.tree.map(np.asarray, found)
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,7 @@ class Stage:
 
     def see(self, function: Any, rows: int = 64) -> Any:
         """Return what a function makes of the scene, compiled, as arrays of the host."""
-        seen = jax.jit(lambda state: function(self.scene(state, rows)))(self.state)
-        return jax.tree.map(np.asarray, seen)
+        return quickly(lambda state: function(self.scene(state, rows)), self.state)
 
     def rows(self, split_name: str = "validation") -> tuple[Any, Any]:
         """Return inputs and targets of a split."""
@@ -76,6 +83,7 @@ def set_up(config: Config, data: Dataset = DATA, *, moved: float = 0.3) -> Stage
     program, member = split(config)
     layout = lay_out(data)
     arrays = Arrays(layout.table, layout.views[0])
+    member = jax.tree.map(jnp.asarray, member)
     state = training.start(program, layout.problem, member, arrays)
     stage = Stage(data, program, member, layout.problem, arrays, state)
     random = np.random.default_rng(3)
