@@ -94,7 +94,8 @@ class Recorder:
         """
         looks = self._looks
         arrays = {**look.arrays, **predicted(self._config.model, look.arrays)}
-        looks.add(look.epoch, look.step, look.labels, arrays)
+        if not looks.add(look.epoch, look.step, look.labels, arrays):
+            return  # of an attempt that went no further
         self._write(
             Evaluation(int(look.epoch), look.step, DIAGNOSTICS, looks.scalars(), looks.histograms())
         )

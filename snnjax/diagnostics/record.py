@@ -60,15 +60,20 @@ class Record:
 
     def add(
         self, epoch: float, step: int, names: Mapping[str, Sequence[str]], arrays: Arrays
-    ) -> None:
-        """Take in a look; those that are not later than the last are passed over."""
+    ) -> bool:
+        """Take in a look; those that are not later than the last are passed over.
+
+        Returns:
+            Whether it was taken in.
+        """
         if self._looks and step <= int(self._looks[-1]["step"]):
-            return
+            return False
         own = {name: np.asarray(array) for name, array in arrays.items()}
         self._constant |= {name: np.array(list(names[name]), str) for name in _NAMES}
         self._constant |= {name: own.pop(name) for name in _FIXED if name in own}
         when: dict[str, Any] = {"epoch": np.float64(epoch), "step": np.int64(step)}
         self._looks.append({**when, **self._with_revived(own)})
+        return True
 
     def write(self) -> None:
         """Write the file, whole or not at all; nothing where there was no look.
@@ -105,6 +110,8 @@ class Record:
             if not name.endswith("_histogram"):
                 continue
             kind = name.removesuffix("_histogram")
+            if f"{kind}_edges" not in last:
+                continue  # a measure of one's own that means something else
             for place, label in enumerate(_labels(name, last)):
                 low, high = last[f"{kind}_edges"][place]
                 if np.isfinite(low):
