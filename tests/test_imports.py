@@ -35,7 +35,7 @@ LAYERS = (
     ("widths",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
-    ("constants", "ledger"),
+    ("constants", "ledger", "decompositions"),
 )
 # Names are checked against the catalog, which imports nothing but the standard library; what is
 # predicted for a network depends on its data; a program tells of its mistakes like all others.
