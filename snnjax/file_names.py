@@ -4,6 +4,7 @@ CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
 ERROR_FILE = "error.json"
+CHECKPOINTS_FOLDER = "checkpoints"
 
 RUNS_FILE = "runs.jsonl"
 SWEEP_FILE = "sweep.json"

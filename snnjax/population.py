@@ -8,12 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from snnjax import crew, training
+from snnjax import crew, interruption, training
 from snnjax.arrays import Layout, Table
 from snnjax.config.split import Program
 from snnjax.crew import Crew
 from snnjax.data.dataset import Dataset
 from snnjax.ending import Clock, Ended, Ending, Tell, fetch
+from snnjax.keeping import NO_KEEPER, Keeper
 from snnjax.nn.products import types_of
 from snnjax.outcomes import EpochRecord, Outcome, Report, report_news
 from snnjax.programs import Programs, Seat, compile_advance, fitting_lanes, prepare
@@ -25,6 +26,10 @@ from snnjax.training import MemberState
 # Half of the time left must be worth so many compilations before one is made for fewer members,
 # and these take at least so many seconds, even if those for all members were done before.
 _WORTH, _LEAST_COMPILE_SECONDS = 2.0, 2.0
+
+
+_Chunk = tuple[Any, crew.Order]
+"""What `advance` says beside the state, and who was in which slot."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,12 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Audience:
-    """Who hears of epochs and ends, and the clock that all attempts share."""
+    """Who hears of epochs and ends, who keeps states, and the clock that all attempts share."""
 
     report: Report
     tell: Tell
     clock: Clock
+    keeper: Keeper
 
     def after(self, count: int) -> "_Audience":
         """Return what hears of members by their numbers in a part that follows so many others."""
@@ -63,9 +69,9 @@ class _Audience:
 
         def tell(ended: Ended) -> None:
             outcomes = {member + count: own for member, own in ended.outcomes.items()}
-            self.tell(replace(ended, outcomes=outcomes))
+            self.tell(replace(ended, outcomes=outcomes, first=ended.first + count))
 
-        return replace(self, report=report, tell=tell)
+        return replace(self, report=report, tell=tell, keeper=self.keeper.after(count))
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ def train(
     problem: Problem | None = None,
     strategy: Strategy | None = None,
     size: int = 1,
+    keeper: Keeper = NO_KEEPER,
 ) -> Trained:
     """Train members to their ends.
 
@@ -139,6 +146,7 @@ def train(
         strategy: How members are mapped; None leaves the choice to `strategy.choose`.
         size: A smaller population is filled up to this size with members that do nothing, so that
             populations of different sizes share one compiled program.
+        keeper: Keeps states, and knows where members go on that were trained before.
     """
     sets = [0] * len(members) if sets is None else sets
     strategy = strategy or choose(max(size, len(members)))
@@ -147,8 +155,8 @@ def train(
 
     def report_once(record: EpochRecord) -> None:
         if record.member not in outcomes and record.epoch > reported[record.member]:
-            reported[record.member] = record.epoch
             report(record)
+            reported[record.member] = record.epoch
 
     def tell_once(ended: Ended) -> None:
         if new := {n: own for n, own in ended.outcomes.items() if n not in outcomes}:
@@ -158,7 +166,7 @@ def train(
     problem = problem or layout.problem
     population = _Population(program, members, layout, problem, sets, strategy, size)
     with types_of(program.training.precision):
-        trained = _fit(population, _Audience(report_once, tell_once, Clock()))
+        trained = _fit(population, _Audience(report_once, tell_once, Clock(), keeper))
     return replace(trained, outcomes=[outcomes[number] for number in range(len(members))])
 
 
@@ -218,10 +226,18 @@ def _train(
         population.program, programs, people, table, population.data,
         strategy, audience.tell, audience.clock,
     )  # fmt: skip
-    people = replace(people, state=programs.start(people.at_work, table))
-    people = _run(population, programs, people, table, audience, ending)
-    state = crew.states(people)
-    ending.finish(state)
+    state, begun = audience.keeper.restore(
+        people.strategy, programs.start(people.at_work, table), len(population.members)
+    )
+    people = replace(people, state=state)
+    with interruption.deferred():
+        people = _run(population, programs, people, table, audience, ending, begun)
+        state = crew.states(people)
+        try:
+            ending.finish(state)
+        except KeyboardInterrupt:
+            _keep(people, (), None, population.data, audience)
+            raise
     return Trained(
         outcomes=[outcome for _, outcome in sorted(ending.outcomes.items())],
         state=state,
@@ -238,45 +254,73 @@ def _run(
     table: Table,
     audience: _Audience,
     ending: Ending,
+    begun: int = 0,
 ) -> Crew:
-    """Advance chunk by chunk until every member has stopped."""
+    """Advance chunk by chunk until every member has stopped, from the epoch `begun` on."""
     data, advance = population.data, programs.advance
     epochs = np.array([int(member["training.epochs"]) for member in population.members])
     longest = int(epochs.max())
     worth = _WORTH * max(programs.seconds, _LEAST_COMPILE_SECONDS)
     running = np.ones(len(people.order), bool)
-    pending, looked = None, time.perf_counter()
-    for until in range(programs.length, longest + programs.length, programs.length):
-        state, news = advance(people.at_work, people.state, table, np.int32(until))
-        people, now = replace(people, state=state), (news, people.order)
-        # Only now is the chunk before fetched: the device is never idle while the host reads.
+    pending: _Chunk | None = None
+    now: _Chunk | None = None
+    looked = time.perf_counter()
+    try:
+        for until in range(begun + programs.length, longest + programs.length, programs.length):
+            state, news = advance(people.at_work, people.state, table, np.int32(until))
+            people, now = replace(people, state=state), (news, people.order)
+            # Only now is the chunk before fetched: the device is never idle while the host reads.
+            if pending is not None:
+                _note(pending, running, data, audience.report)
+                if not running.any():
+                    return people
+                before, looked = looked, time.perf_counter()
+                people = crew.regroup(people, running)
+                left = epochs[running[: len(epochs)]].max() - until
+                left_seconds = left / programs.length * (looked - before)
+                if left_seconds / 2 > worth and (few := crew.smaller(people, running)):
+                    people = few
+                    began = time.perf_counter()
+                    advance, waited = compile_advance(
+                        population.program, population.problem, people.strategy,
+                        programs.length, people.at_work, people.state, table,
+                    ).result()  # fmt: skip
+                    if waited:
+                        audience.clock.compile_seconds += time.perf_counter() - began
+                ending.look(people, running)
+            pending = now
+            if audience.keeper.is_due():
+                _note(now, running, data, audience.report)
+                pending = None
+                audience.keeper.save(people, len(data), audience.clock)
         if pending is not None:
             _note(pending, running, data, audience.report)
-            if not running.any():
-                return people
-            before, looked = looked, time.perf_counter()
-            people = crew.regroup(people, running)
-            left = epochs[running[: len(epochs)]].max() - until
-            left_seconds = left / programs.length * (looked - before)
-            if left_seconds / 2 > worth and (few := crew.smaller(people, running)):
-                people = few
-                began = time.perf_counter()
-                advance, waited = compile_advance(
-                    population.program, population.problem, people.strategy,
-                    programs.length, people.at_work, people.state, table,
-                ).result()  # fmt: skip
-                if waited:
-                    audience.clock.compile_seconds += time.perf_counter() - began
-            ending.look(people, running)
-        pending = now
-    if pending is not None:
-        _note(pending, running, data, audience.report)
+    except KeyboardInterrupt:
+        _keep(people, (pending, now), running, data, audience)
+        raise
     return people
 
 
-def _note(
-    pending: tuple[Any, crew.Order], running: Any, data: Sequence[Dataset], report: Report
+def _keep(
+    people: Crew,
+    chunks: Sequence[_Chunk | None],
+    running: Any,
+    data: Sequence[Dataset],
+    audience: _Audience,
 ) -> None:
+    """Keep what there is before the program ends, as far as it has time for that."""
+    if not interruption.is_asked():
+        return  # an interrupt that came anywhere, so that nothing is sure
+    with interruption.unheard():
+        for chunk in chunks:
+            if chunk is not None:
+                if not audience.keeper.has_time_for(jax.tree.leaves(chunk[0])):
+                    return
+                _note(chunk, running, data, audience.report)
+        audience.keeper.save(people, len(data), audience.clock, is_last=True)
+
+
+def _note(pending: _Chunk, running: Any, data: Sequence[Dataset], report: Report) -> None:
     """Report a chunk once it is computed, and note who still runs."""
     news, order = fetch(pending[0]), pending[1]
     report_news(news, order, data, report)

@@ -40,6 +40,7 @@ class Recorder:
         data: Its data set.
         console: Whether it reports to the console, which is for one at a time.
         sweep: The folder of the multirun that it belongs to, if it does.
+        start_epoch: Epochs behind a run that goes on from a checkpoint.
 
     Attributes:
         info: What its sinks learn about the run.
@@ -54,8 +55,9 @@ class Recorder:
         *,
         console: bool,
         sweep: Path | None = None,
+        start_epoch: int = 0,
     ) -> None:
-        self.info = _run_info(config, folder, data, sweep)
+        self.info = replace(_run_info(config, folder, data, sweep), start_epoch=start_epoch)
         self.error: OSError | None = None
         self._config = config
         self._code = code_digest(config)  # now: the files may be edited while it trains
@@ -63,6 +65,11 @@ class Recorder:
         self._folder = folder
         self._data = data
         self._sinks: Sinks | None = None
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """What the run is made by: source code and libraries."""
+        return _versions() | {"code": self._code}
 
     def start(self, stack: ExitStack, share: Sink | None = None) -> None:
         """Make the folder, write `config.json` and open the sinks; `stack` closes them.
@@ -111,7 +118,7 @@ class Recorder:
             "scored_epoch": outcome.scored_epoch,
             "epochs": outcome.epochs,
             **circumstances,
-            "versions": _versions() | {"code": self._code},
+            "versions": self.versions,
             "data": {"name": data.name, "sha256": data.sha256}
             | {f"{split}_rows": len(data.rows[split]) for split in SPLITS},
         }
@@ -150,7 +157,9 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
             f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
             f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
         )
-    if not config.sweep.mix_versions and (other := _other_versions(result, now)):
+    if not config.sweep.mix_versions and (
+        other := other_versions(result.get("versions") or {}, now)
+    ):
         raise ConfigError(
             f"{path}: comes from other {other}; choose another folder with hydra.run.dir or "
             "hydra.sweep.dir, or accept it with sweep.mix_versions=true"
@@ -158,9 +167,14 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
     return result
 
 
-def _other_versions(result: Mapping[str, Any], code: str) -> str | None:
-    """Say which source code or libraries a result was made by if they are not those of now."""
-    made_by, now = result.get("versions") or {}, _versions()
+def other_versions(made_by: Mapping[str, Any], code: str) -> str | None:
+    """Say which source code or libraries something was made by if they are not those of now.
+
+    Args:
+        made_by: The `versions` of a result or a checkpoint.
+        code: The digest of the source code now.
+    """
+    now = _versions()
     if made_by.get("code") != code:
         return f"source code ({made_by.get('code')}, now {code})"
     differing = [name for name in _PACKAGES if made_by.get(name) != now[name]]
