@@ -292,6 +292,8 @@ def _run(
             if audience.keeper.is_due():
                 _note(now, running, data, audience.report)
                 pending = None
+                if not running.any():
+                    break
                 audience.keeper.save(people, len(data), audience.clock)
         if pending is not None:
             _note(pending, running, data, audience.report)
