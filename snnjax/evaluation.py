@@ -146,14 +146,17 @@ def weigh(program: Program, arrays: Arrays, rows: jax.Array, batch: Batch) -> Ba
     return batch if weights is None else batch._replace(weights=weights)
 
 
-def spread_rows(arrays: Arrays) -> Batch:
-    """Return training rows spread evenly over all of them, for networks that begin from data."""
-    first, count = arrays.view.first["train"], arrays.view.rows["train"]
-    number = jnp.arange(_STARTING_ROWS)
-    # number * count / _STARTING_ROWS, in parts that do not leave int32.
-    whole, rest = count // _STARTING_ROWS, count % _STARTING_ROWS
-    spread = number * whole + number * rest // _STARTING_ROWS
-    position = jnp.where(count > _STARTING_ROWS, spread, number)
+def spread_rows(arrays: Arrays, split: str = "train", size: int = _STARTING_ROWS) -> Batch:
+    """Return `size` rows spread evenly over all of a split, or all if there are no more.
+
+    Networks that begin from data begin from such training rows.
+    """
+    first, count = arrays.view.first[split], arrays.view.rows[split]
+    number = jnp.arange(size)
+    # number * count / size, in parts that do not leave int32.
+    whole, rest = count // size, count % size
+    spread = number * whole + number * rest // size
+    position = jnp.where(count > size, spread, number)
     rows = arrays.table.indices[first + jnp.minimum(position, count - 1)]
     return gather(arrays, rows, position < count)
 

@@ -23,6 +23,7 @@ from snnjax.sinks.wandb_population import open_population
 
 if TYPE_CHECKING:
     from snnjax.arrays import Layout
+    from snnjax.diagnostics.observer import Look
     from snnjax.ending import Ended
     from snnjax.outcomes import EpochRecord
     from snnjax.shapes import Problem
@@ -245,6 +246,7 @@ def _train(
     import jax
 
     from snnjax import population
+    from snnjax.diagnostics.observer import Watch
 
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
     sets, layout, lanes = together.sets or (), together.layout, together.lanes
@@ -253,7 +255,6 @@ def _train(
     ledger = Ledger([len(own.rows["train"]) for own in data], kept.epochs)
     own_runs = [KeptRun(one.config, one.folder, own) for one, own in zip(runs, data, strict=True)]
     versions = recorders[0].versions
-    keeper = checkpoint.open_keeper(own_runs, folder, versions, kept, ledger.share_until_now)
     for number, epoch in kept.epochs.items():
         count(epoch)
         if runs[number].folder == folder and runs[number].config.logging.progress != "none":
@@ -282,11 +283,25 @@ def _train(
             objective = _objective(runs[number].config, outcome.metrics)
             ends[number] = recorder.error or RunResult(outcome.status, objective)
 
+    def show(look: "Look") -> None:
+        recorders[look.member].show(look)
+
+    asked = runs[0].config.diagnostics
+    watch = Watch(asked, show) if asked.measures else None
+
+    def before_saving() -> None:
+        for number, recorder in enumerate(recorders if watch else ()):
+            if number not in ends:
+                recorder.write_looks()
+
+    keeper = checkpoint.open_keeper(
+        own_runs, folder, versions, kept, ledger.share_until_now, before_saving
+    )
     try:
         population.train(
             programs[0], members, layout, report, tell=tell,
             sets=sets, problem=together.problem, size=together.size, strategy=strategy,
-            keeper=keeper,
+            keeper=keeper, watch=watch,
         )  # fmt: skip
     except Exception as error:
         interruption.check()  # what Ctrl-C breaks did not fail

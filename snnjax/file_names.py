@@ -5,6 +5,7 @@ METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
 ERROR_FILE = "error.json"
 CHECKPOINTS_FOLDER = "checkpoints"
+DIAGNOSTICS_FILE = "diagnostics.npz"
 
 RUNS_FILE = "runs.jsonl"
 SWEEP_FILE = "sweep.json"

@@ -128,6 +128,11 @@ def check_names(config: Config) -> None:
             resolve(kind, name)
         except (ImportError, AttributeError) as error:
             raise ConfigError(f"model.{key}={name}: {error}") from error
+    for name in config.diagnostics.measures:
+        try:
+            resolve("diagnostic", name)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"diagnostics.measures={name}: {error}") from error
     if not hasattr(resolve("model", model.name), "adapt"):
         for key, name in (("norm", model.norm), ("init", model.init)):
             if name in FROM_DATA:

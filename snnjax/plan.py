@@ -102,7 +102,8 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
         # One wandb run has one project, group and mode.
         wandb = run.config.logging.wandb
         shares = wandb if wandb.per == "population" else None
-        identity = (program, frozenset(member), columns, shares, row_class(own))
+        looks = run.config.diagnostics
+        identity = (program, frozenset(member), columns, shares, looks, row_class(own))
         groups.setdefault(identity, []).append(number)
     layouts = {columns: _SharedLayout(sets) for columns, sets in shared.items()}
     parts = [_Group(kind, numbers, runs, layouts[kind[2]]) for kind, numbers in groups.items()]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ from snnjax.arrays import Layout, Table
 from snnjax.config.split import Program
 from snnjax.crew import Crew
 from snnjax.data.dataset import Dataset
+from snnjax.diagnostics.observer import Look, Nobody, Observer, Watch, observe
 from snnjax.ending import Clock, Ended, Ending, Tell, fetch
 from snnjax.keeping import NO_KEEPER, Keeper
 from snnjax.nn.products import types_of
@@ -28,8 +29,12 @@ from snnjax.training import MemberState
 _WORTH, _LEAST_COMPILE_SECONDS = 2.0, 2.0
 
 
-_Chunk = tuple[Any, crew.Order]
-"""What `advance` says beside the state, and who was in which slot."""
+class _Chunk(NamedTuple):
+    """What `advance` says beside the state, who was in which slot, and the epoch to be reached."""
+
+    news: Any
+    order: crew.Order
+    until: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class _Audience:
     tell: Tell
     clock: Clock
     keeper: Keeper
+    watch: Watch | None = None
 
     def after(self, count: int) -> "_Audience":
         """Return what hears of members by their numbers in a part that follows so many others."""
@@ -71,7 +77,13 @@ class _Audience:
             outcomes = {member + count: own for member, own in ended.outcomes.items()}
             self.tell(replace(ended, outcomes=outcomes, first=ended.first + count))
 
-        return replace(self, report=report, tell=tell, keeper=self.keeper.after(count))
+        def show(look: Look) -> None:
+            if self.watch is not None:
+                self.watch.show(replace(look, member=look.member + count))
+
+        watch = None if self.watch is None else replace(self.watch, show=show)
+        keeper = self.keeper.after(count)
+        return replace(self, report=report, tell=tell, keeper=keeper, watch=watch)
 
 
 @dataclass(frozen=True)
@@ -128,6 +140,7 @@ def train(
     strategy: Strategy | None = None,
     size: int = 1,
     keeper: Keeper = NO_KEEPER,
+    watch: Watch | None = None,
 ) -> Trained:
     """Train members to their ends.
 
@@ -147,6 +160,7 @@ def train(
         size: A smaller population is filled up to this size with members that do nothing, so that
             populations of different sizes share one compiled program.
         keeper: Keeps states, and knows where members go on that were trained before.
+        watch: What is looked at inside the networks, and who is shown it; None for nothing.
     """
     sets = [0] * len(members) if sets is None else sets
     strategy = strategy or choose(max(size, len(members)))
@@ -166,7 +180,7 @@ def train(
     problem = problem or layout.problem
     population = _Population(program, members, layout, problem, sets, strategy, size)
     with types_of(program.training.precision):
-        trained = _fit(population, _Audience(report_once, tell_once, Clock(), keeper))
+        trained = _fit(population, _Audience(report_once, tell_once, Clock(), keeper, watch))
     return replace(trained, outcomes=[outcomes[number] for number in range(len(members))])
 
 
@@ -226,17 +240,24 @@ def _train(
         population.program, programs, people, table, population.data,
         strategy, audience.tell, audience.clock,
     )  # fmt: skip
+    observer = observe(
+        audience.watch, population.program, population.problem, people, table,
+        len(population.members),
+    )  # fmt: skip
     state, begun = audience.keeper.restore(
         people.strategy, programs.start(people.at_work, table), len(population.members)
     )
     people = replace(people, state=state)
+    observer.go_on(people)
     with interruption.deferred():
-        people = _run(population, programs, people, table, audience, ending, begun)
-        state = crew.states(people)
+        people = _run(population, programs, people, table, audience, ending, observer, begun)
         try:
+            observer.finish(people)
+            audience.clock.compile_seconds += observer.compile_seconds
+            state = crew.states(people)
             ending.finish(state)
         except KeyboardInterrupt:
-            _keep(people, (), None, population.data, audience)
+            _keep(people, (), None, population.data, audience, observer)
             raise
     return Trained(
         outcomes=[outcome for _, outcome in sorted(ending.outcomes.items())],
@@ -254,6 +275,7 @@ def _run(
     table: Table,
     audience: _Audience,
     ending: Ending,
+    observer: Observer | Nobody,
     begun: int = 0,
 ) -> Crew:
     """Advance chunk by chunk until every member has stopped, from the epoch `begun` on."""
@@ -264,20 +286,24 @@ def _run(
     running = np.ones(len(people.order), bool)
     pending: _Chunk | None = None
     now: _Chunk | None = None
-    looked = time.perf_counter()
+    looked, until, length = time.perf_counter(), begun, programs.length
     try:
-        for until in range(begun + programs.length, longest + programs.length, programs.length):
+        observer.look(people, until)
+        while until < longest:
+            done, until = until, min(until + programs.length, observer.next_stop(until))
             state, news = advance(people.at_work, people.state, table, np.int32(until))
-            people, now = replace(people, state=state), (news, people.order)
+            people, now = replace(people, state=state), _Chunk(news, people.order, until)
+            if until < longest:
+                observer.look(people, until)
             # Only now is the chunk before fetched: the device is never idle while the host reads.
             if pending is not None:
-                _note(pending, running, data, audience.report)
+                _note(pending, running, data, audience, observer)
                 if not running.any():
                     return people
                 before, looked = looked, time.perf_counter()
                 people = crew.regroup(people, running)
                 left = epochs[running[: len(epochs)]].max() - until
-                left_seconds = left / programs.length * (looked - before)
+                left_seconds = left / length * (looked - before)
                 if left_seconds / 2 > worth and (few := crew.smaller(people, running)):
                     people = few
                     began = time.perf_counter()
@@ -288,17 +314,17 @@ def _run(
                     if waited:
                         audience.clock.compile_seconds += time.perf_counter() - began
                 ending.look(people, running)
-            pending = now
+            pending, length = now, until - done
             if audience.keeper.is_due():
-                _note(now, running, data, audience.report)
-                pending = None
+                _note(now, running, data, audience, observer)
                 if not running.any():
-                    break
+                    return people
+                pending = None
                 audience.keeper.save(people, len(data), audience.clock)
         if pending is not None:
-            _note(pending, running, data, audience.report)
+            _note(pending, running, data, audience, observer)
     except KeyboardInterrupt:
-        _keep(people, (pending, now), running, data, audience)
+        _keep(people, (pending, now), running, data, audience, observer)
         raise
     return people
 
@@ -309,6 +335,7 @@ def _keep(
     running: Any,
     data: Sequence[Dataset],
     audience: _Audience,
+    observer: Observer | Nobody,
 ) -> None:
     """Keep what there is before the program ends, as far as it has time for that."""
     if not interruption.is_asked():
@@ -316,18 +343,26 @@ def _keep(
     with interruption.unheard():
         for chunk in chunks:
             if chunk is not None:
-                if not audience.keeper.has_time_for(jax.tree.leaves(chunk[0])):
+                if not audience.keeper.has_time_for(jax.tree.leaves(chunk.news)):
                     return
-                _note(chunk, running, data, audience.report)
+                _note(chunk, running, data, audience, observer)
         audience.keeper.save(people, len(data), audience.clock, is_last=True)
 
 
-def _note(pending: _Chunk, running: Any, data: Sequence[Dataset], report: Report) -> None:
-    """Report a chunk once it is computed, and note who still runs."""
-    news, order = fetch(pending[0]), pending[1]
-    report_news(news, order, data, report)
+def _note(
+    chunk: _Chunk,
+    running: Any,
+    data: Sequence[Dataset],
+    audience: _Audience,
+    observer: Observer | Nobody,
+) -> None:
+    """Report a chunk once it is computed, with what was seen before and after; note who runs."""
+    observer.tell(chunk.until - 1)
+    news = fetch(chunk.news)
+    report_news(news, chunk.order, data, audience.report)
     running[:] = False
-    running[order] = news["status"] == training.RUNNING
+    running[chunk.order] = news["status"] == training.RUNNING
+    observer.tell(chunk.until)
 
 
 def device_description() -> dict[str, Any]:

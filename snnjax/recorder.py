@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import math
 import platform
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,15 +18,21 @@ from snnjax.config.schema import Config
 from snnjax.config.split import fingerprint, to_dict
 from snnjax.config.strict import convert
 from snnjax.data.dataset import SPLITS, Dataset
+from snnjax.diagnostics.predicted import predicted
+from snnjax.diagnostics.record import Record
 from snnjax.file_names import CONFIG_FILE, ERROR_FILE, METRICS_FILE, RESULT_FILE
 from snnjax.metric_names import MAXIMIZED
-from snnjax.sinks import Evaluation, RunInfo, Sink, Sinks, open_sinks
+from snnjax.sinks import DIAGNOSTICS, Evaluation, RunInfo, Sink, Sinks, open_sinks
 from snnjax.sinks.jsonl import is_locked
 from snnjax.source_code import digest_with
 from snnjax.whole_file import write_whole
 
 if TYPE_CHECKING:
+    from snnjax.diagnostics.observer import Look
     from snnjax.outcomes import EpochRecord, Outcome
+
+# What was seen inside a network is written after so many seconds, or so many times what that takes.
+_LOOKS_SECONDS, _PARTS = 10.0, 50.0
 
 # What decides numbers beside the source code of this package.
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -65,6 +72,8 @@ class Recorder:
         self._folder = folder
         self._data = data
         self._sinks: Sinks | None = None
+        self._looks = Record(folder)
+        self._written = -math.inf
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -85,6 +94,28 @@ class Recorder:
         for split, metrics in record.metrics.items():
             self._write(Evaluation(record.epoch, record.step, split, metrics))
 
+    def show(self, look: "Look") -> None:
+        """Take in what was seen inside the network; the file follows after a while.
+
+        How long that is depends on what writing takes: it is written whole every time.
+        """
+        looks = self._looks
+        arrays = {**look.arrays, **predicted(self._config.model, look.arrays)}
+        if not looks.add(look.epoch, look.step, look.labels, arrays):
+            return  # before a checkpoint that the run went on from
+        self._write(
+            Evaluation(int(look.epoch), look.step, DIAGNOSTICS, looks.scalars(), looks.histograms())
+        )
+        began = time.monotonic()
+        if began > self._written:
+            self.write_looks()
+            took = time.monotonic() - began
+            self._written = time.monotonic() + max(_LOOKS_SECONDS, _PARTS * took)
+
+    def write_looks(self) -> None:
+        """Write what was seen until now, so that a run can go on from here."""
+        self._attempt(self._looks.write)
+
     def conclude(self, outcome: "Outcome", circumstances: Mapping[str, Any]) -> None:
         """Write the test metrics, then `result.json`, whose presence means that the run is done.
 
@@ -95,6 +126,7 @@ class Recorder:
         if "test" in outcome.metrics:
             metrics = outcome.metrics["test"]
             self._write(Evaluation(outcome.scored_epoch, outcome.scored_step, "test", metrics))
+        self._attempt(self._looks.write)
         self._attempt(lambda: self._conclude(outcome, circumstances))
 
     def _start(self, stack: ExitStack, share: Sink | None) -> None:
@@ -102,6 +134,7 @@ class Recorder:
         # First, because the sinks lock the folder.
         self._sinks = stack.enter_context(open_sinks(self._logging, self.info, share))
         write_json(self._folder / CONFIG_FILE, to_dict(self._config))
+        self._looks.resume(self.info.start_epoch)
 
     def _write(self, evaluation: Evaluation) -> None:
         if (sinks := self._sinks) is not None:

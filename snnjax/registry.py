@@ -86,6 +86,17 @@ OPTIMIZERS: Mapping[str, str] = {
     "muon": "optax.contrib:muon",
 }
 
+DIAGNOSTICS: Mapping[str, str] = {
+    "activations": "snnjax.diagnostics.measures:activations",
+    "gradients": "snnjax.diagnostics.measures:gradients",
+    "weights": "snnjax.diagnostics.measures:weights",
+    "units": "snnjax.diagnostics.measures:units",
+    "jacobians": "snnjax.diagnostics.jacobian:jacobians",
+    "theory": "snnjax.diagnostics.measures:theory",
+    "drift": "snnjax.diagnostics.measures:drift",
+    "noise": "snnjax.diagnostics.gradient_noise:noise",
+}
+
 KINDS: Mapping[str, Mapping[str, str]] = {
     "model": MODELS,
     "activation": ACTIVATIONS,
@@ -93,6 +104,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "normalization": NORMALIZATIONS,
     "dropout": DROPOUTS,
     "optimizer": OPTIMIZERS,
+    "diagnostic": DIAGNOSTICS,
 }
 
 

@@ -160,7 +160,7 @@ def mean_loss(
     network = Network(params, extra)
     outputs, extra = apply(program, problem, network, batch.inputs, randomness, used)
     loss = numbers_of(program.loss, "loss", member)
-    sums = _batch_sums(program, problem, loss, outputs, batch, used, is_training=True)
+    sums = batch_sums(program, problem, loss, outputs, batch, used, is_training=True)
     regularization = numbers_of(program.regularization, "regularization", member)
     mean = average_loss(sums)
     return mean + penalty(regularization, params), (sums, extra)
@@ -195,7 +195,7 @@ def judge(
 ) -> tuple[dict[str, jax.Array], jax.Array]:
     """Compare the (rows, outputs) outputs for a batch with its targets: see `eval_step`."""
     loss = numbers_of(program.loss, "loss", member)
-    sums = _batch_sums(program, problem, loss, outputs, batch, used, is_training=False)
+    sums = batch_sums(program, problem, loss, outputs, batch, used, is_training=False)
     if problem.task == "regression":
         errors = jnp.where(batch.mask[:, None], outputs - batch.targets, 0)
         return sums | {"squared_error": (errors**2).sum(0)}, outputs
@@ -335,7 +335,7 @@ def numbers_of(config: Any, prefix: str, member: Member) -> Callable[[str], Any]
     return value
 
 
-def _batch_sums(
+def batch_sums(
     program: Program,
     problem: Problem,
     loss: Value,

@@ -172,19 +172,47 @@ def chosen_network(program: Program, state: MemberState) -> Network:
     return _choose(state.status == DIVERGED, state.best, state.train.network)
 
 
+def train_until(
+    program: Program,
+    problem: Problem,
+    member: Member,
+    state: MemberState,
+    arrays: Arrays,
+    step: jax.Array,
+) -> MemberState:
+    """Take the steps of the next epoch up to `step` of the training, without ending the epoch.
+
+    Nothing happens where that step lies in another epoch. May be called again for a later step.
+    """
+    batches = pace_of(program, problem, member, state, arrays).epoch_steps
+    before = state.epoch * batches
+    begin, end = state.train.step.astype(jnp.int32) - before, step - before
+    goes = (state.status == RUNNING) & (begin < end) & (end <= batches)
+    span = begin, jnp.where(goes, end, begin)
+    train, _ = _train_epoch(program, problem, member, state, arrays, span)
+    return state._replace(train=train)
+
+
 def _train_epoch(
-    program: Program, problem: Problem, member: Member, state: MemberState, arrays: Arrays
+    program: Program,
+    problem: Problem,
+    member: Member,
+    state: MemberState,
+    arrays: Arrays,
+    span: tuple[jax.Array, jax.Array] | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Take one step per batch of a new permutation of the training rows, the last one shorter."""
-    size = min(program.training.batch_size, problem.train_rows[-1])
+    """Take one step per batch of a new permutation of the training rows, the last one shorter.
+
+    Or only the steps of a span of batches.
+    """
+    size = _batch_size(program, problem)
     first, count = arrays.view.first["train"], arrays.view.rows["train"]
     order = _permutation(member, state.epoch, count, problem.train_rows)
     # The slice of the last batch must not be shifted back to fit.
     order = jnp.minimum(jnp.pad(order, (0, size)), count - 1)
     used = used_columns(problem, arrays.view)
-    batches = (count + size - 1) // size
-    factor = state.plateau.factor if isinstance(state.plateau, Plateau) else 1.0
-    pace = Pace(batches, member["training.epochs"], factor)
+    pace = pace_of(program, problem, member, state, arrays)
+    begin, end = (0, pace.epoch_steps) if span is None else span
 
     def one_step(
         batch: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]
@@ -204,7 +232,21 @@ def _train_epoch(
     if program.schedule.name != "constant":
         names += ("learning_rate", "steps")
     totals = {name: jnp.zeros((), float) for name in names}
-    return jax.lax.fori_loop(0, batches, one_step, (state.train, totals))
+    return jax.lax.fori_loop(begin, end, one_step, (state.train, totals))
+
+
+def pace_of(
+    program: Program, problem: Problem, member: Member, state: MemberState, arrays: Arrays
+) -> Pace:
+    """Return where an epoch lies in the training."""
+    size = _batch_size(program, problem)
+    factor = state.plateau.factor if isinstance(state.plateau, Plateau) else 1.0
+    batches = (arrays.view.rows["train"] + size - 1) // size
+    return Pace(batches, member["training.epochs"], factor)
+
+
+def _batch_size(program: Program, problem: Problem) -> int:
+    return min(program.training.batch_size, problem.train_rows[-1])
 
 
 def _permutation(

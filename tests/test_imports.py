@@ -19,7 +19,7 @@ LAYERS = (
     ("checkpoint",),
     ("recorder",),
     ("population", "model_summary"),
-    ("keeping",),
+    ("diagnostics", "keeping"),
     ("ending",),
     ("crew", "programs"),
     ("outcomes", "compilation", "strategy"),

@@ -85,6 +85,7 @@ class PopulationKeeper:
         runs: The members.
         versions: What the program is made by.
         kept: What was found of the members.
+        before: Called before a checkpoint is kept.
         spent: Returns how much a member takes of what the population has, of each kind.
         first: The members before those that are asked for.
         writer: The name of this keeper among all that write there.
@@ -96,6 +97,7 @@ class PopulationKeeper:
     versions: Mapping[str, str]
     kept: Kept
     spent: Callable[..., tuple[float, ...]]
+    before: Callable[[], None]
     first: int = 0
     writer: str = field(default_factory=lambda: secrets.token_hex(4))
     _own: _Own = field(default_factory=_Own)
@@ -173,6 +175,7 @@ class PopulationKeeper:
         try:
             if is_last and own.writing is not None:
                 wait([own.writing], interruption.seconds_left(self.config.grace))
+            self.before()
             leaves = picked(people, places)
             numbers = [self.first + place for place in places]
             epochs = dict(zip(numbers, leaves[".epoch"].tolist(), strict=True))

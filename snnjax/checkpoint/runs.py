@@ -67,6 +67,7 @@ def open_keeper(
     versions: Mapping[str, str],
     kept: Kept,
     spent: Spent,
+    before: Callable[[], None] = lambda: None,
 ) -> PopulationKeeper:
     """Return what keeps a population while it trains.
 
@@ -76,13 +77,14 @@ def open_keeper(
         versions: What they are made by.
         kept: Where they go on.
         spent: Shares out what a population has taken: `Ledger.share_until_now`.
+        before: Writes what else must be there when a run goes on.
     """
     names = [
         Who(fingerprint(run.config), os.path.relpath(run.folder, folder), run.data.sha256)
         for run in runs
     ]
     config = _common([run.config.checkpoint for run in runs])
-    return PopulationKeeper(config, shelf_of(folder), names, versions, kept, spent)
+    return PopulationKeeper(config, shelf_of(folder), names, versions, kept, spent, before)
 
 
 def keep_final(

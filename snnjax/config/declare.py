@@ -47,7 +47,7 @@ def _field(default: Any, role: Role, *, off: Any = _NO_OFF, **details: Any) -> A
 
 
 def number(
-    default: float | Literal["default"] | None,
+    default: float | Literal["default", "auto"] | tuple[()] | None,
     *,
     low: float = -math.inf,
     high: float = math.inf,
@@ -64,6 +64,11 @@ def number(
 
 def choice(default: str, registry: str, role: Role = "static") -> Any:
     """Declare a name out of a table of `snnjax.registry` (or the data catalog)."""
+    return _field(default, role, registry=registry)
+
+
+def choices(default: tuple[str, ...], registry: str, role: Role = "static") -> Any:
+    """Declare a list, which may be empty, of names out of a table of `snnjax.registry`."""
     return _field(default, role, registry=registry)
 
 

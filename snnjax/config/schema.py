@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from snnjax.config.declare import choice, number, option
+from snnjax.config.declare import choice, choices, number, option
 from snnjax.config.optimization import (
     ClipConfig,
     ConstantConfig,
@@ -156,6 +156,22 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True)
+class DiagnosticsConfig:
+    """What is looked at inside a network while it is trained; it changes no number of a run.
+
+    `measures` are looked at on `rows` rows of the validation split (or the training split where
+    there is none) before the first epoch, after every `every` epochs, after the last one, and after
+    single optimizer `steps`; `auto` is the interval at which looks take less than 5 % of the time.
+    """
+
+    measures: tuple[str, ...] = choices((), "diagnostic", role="run")
+    every: Literal["auto"] | int = number("auto", low=1, high=1_000_000, role="run")
+    steps: tuple[int, ...] = number((), low=0, high=2**31 - 1, role="run")
+    rows: int = number(300, low=2, high=100_000, role="run")
+    figures: bool = option(True, role="run")
+
+
+@dataclass(frozen=True)
 class SweepConfig:
     """What a multirun does beside training its runs.
 
@@ -198,4 +214,5 @@ class Config:
     training: TrainingConfig = TrainingConfig()
     logging: LoggingConfig = LoggingConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     sweep: SweepConfig = SweepConfig()

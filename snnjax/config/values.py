@@ -32,6 +32,8 @@ def check_value(leaf: Leaf, raw: Any) -> Any:
     Raises:
         RefusedError: `raw` has another type, lies outside the range or names nothing there is.
     """
+    if leaf.default == () and isinstance(raw, list | tuple) and not raw:
+        return ()
     value = _typed(leaf.annotation, raw)
     if value is _NOTHING:
         raise _refusal(leaf, raw, _wrong_type(leaf, raw))
@@ -39,14 +41,17 @@ def check_value(leaf: Leaf, raw: Any) -> Any:
         if isinstance(single, int | float) and not isinstance(single, bool):
             _check_range(leaf, raw, single)
     if "registry" in leaf.metadata:
-        _check_name(leaf, value)
+        for name in value if isinstance(value, tuple) else (value,):
+            _check_name(leaf, name)
     return value
 
 
 def describe(leaf: Leaf) -> str:
     """Return in words what the field `leaf` may hold."""
     if "registry" in leaf.metadata:
-        return enumerate_names(names(leaf.metadata["registry"]))
+        listed = enumerate_names(names(leaf.metadata["registry"]))
+        is_list = any(get_origin(o) is tuple for o in _options(leaf))
+        return f"a list of {listed}" if is_list else listed
     return " or ".join(_describe_type(option, leaf.metadata) for option in _options(leaf))
 
 

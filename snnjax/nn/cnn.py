@@ -14,6 +14,7 @@ from snnjax.nn.hidden import Hidden
 from snnjax.nn.numbers import Value, constants
 from snnjax.nn.randomness import Randomness
 from snnjax.nn.stack import Stack
+from snnjax.nn.taps import handed_on
 from snnjax.nn.units import inputs_per_unit
 from snnjax.widths import IMAGES, KERNEL_SIZE, Blocks, flattened, hidden_widths
 
@@ -85,7 +86,7 @@ class CNN(Stack):
         """Map pixels (rows, features) to logits or predictions (rows, outputs)."""
         images = self.to_images(self.with_dropped_inputs(x, randomness))
         for block in self.blocks:
-            images = block(images, randomness)
+            images = handed_on(block(images, randomness))
         return self.classify(images.reshape(len(images), -1), randomness)
 
     def adapt(self, x: jax.Array, mask: jax.Array) -> None:

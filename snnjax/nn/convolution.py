@@ -15,6 +15,7 @@ from snnjax.nn.linear import make_linear
 from snnjax.nn.numbers import Value
 from snnjax.nn.products import transposed
 from snnjax.nn.randomness import SLOPES, Randomness
+from snnjax.nn.taps import activated
 from snnjax.nn.units import make_unit
 from snnjax.registry import resolve
 from snnjax.widths import Padding
@@ -65,7 +66,8 @@ class ConvolutionLayer(nnx.Module):
         return x + self.linear.bias[...][None, None, None, :]
 
     def _activated(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
-        return self.unit(_positions(x), 1, key).reshape(*x.shape[:-1], -1)
+        y = activated(self.unit, self.number, _positions(x), 1, key)
+        return y.reshape(*x.shape[:-1], -1)
 
     def adapt(self, images: jax.Array, mask: jax.Array) -> None:
         """Adapt initial weights to valid images, if they are of such a kind."""

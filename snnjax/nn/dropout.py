@@ -39,9 +39,12 @@ class Dropout(nnx.Module):
         """Whether nothing is ever dropped."""
         return is_off(self.rate)
 
-    def __call__(self, x: jax.Array, key: jax.Array, axis: int = -1) -> jax.Array:
-        """Drop from (rows, units) or (rows, ..., channels), with `axis` 0 from (units, rows)."""
-        if self.is_off:
+    def __call__(self, x: jax.Array, key: jax.Array | None, axis: int = -1) -> jax.Array:
+        """Drop from (rows, units) or (rows, ..., channels), with `axis` 0 from (units, rows).
+
+        Without a key nothing is dropped.
+        """
+        if self.is_off or key is None:
             return x
         if axis == 0:
             return self(x.T, key).T
@@ -49,7 +52,12 @@ class Dropout(nnx.Module):
         return self.function(x, read(self.rate), key, **numbers)
 
     def after(
-        self, unit: Unit, x: jax.Array, key: jax.Array, of_slopes: jax.Array, axis: int = 1
+        self,
+        unit: Unit,
+        x: jax.Array,
+        key: jax.Array | None,
+        of_slopes: jax.Array | None,
+        axis: int = 1,
     ) -> jax.Array:
         """Return the dropout of activations, cheaper to differentiate for the pairs that allow.
 
@@ -61,7 +69,7 @@ class Dropout(nnx.Module):
         activations nor the mask need be kept or computed again.
         """
         pair = self._pair_with(unit)
-        if pair not in _FLAT_WHERE_DROPPED or self.is_off:
+        if pair not in _FLAT_WHERE_DROPPED or self.is_off or key is None:
             y = unit(x, axis, of_slopes)
             return self(y, key, axis)
         rate = read(self.rate)

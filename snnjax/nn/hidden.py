@@ -8,6 +8,7 @@ from snnjax.nn.linear import make_linear
 from snnjax.nn.numbers import Value, keep, read
 from snnjax.nn.padding import Size, clear
 from snnjax.nn.randomness import SLOPES, Randomness
+from snnjax.nn.taps import activated
 from snnjax.nn.units import make_unit
 from snnjax.registry import resolve
 
@@ -43,20 +44,22 @@ class Hidden(nnx.Module):
 
     def __call__(self, x: jax.Array, randomness: Randomness | None, axis: int = 1) -> jax.Array:
         """Map (rows, fan_in) to (rows, width), with the features along axis 0 both transposed."""
+        mask = key = of_slopes = None
+        if randomness is not None:
+            mask = randomness.mask
+            key, of_slopes = (randomness.stream(self.number, part) for part in (None, SLOPES))
+        used = read(self.used)
         x = self.linear(x, axis)
-        if randomness is None:
-            if self.is_before:
-                return self.unit(self.norm(x, axis), axis)
-            return self.norm(self.unit(x, axis), axis)
-        key, of_slopes = (randomness.stream(self.number, part) for part in (None, SLOPES))
         if self.is_before:
-            x = self.norm(x, axis, randomness.mask)
+            x = self.norm(x, axis, mask)
+        if self.is_before and key is not None:
             x = self.dropout.after(self.unit, x, key, of_slopes, axis)
         else:
-            x = self.norm(self.unit(x, axis, of_slopes), axis, randomness.mask)
-            x = self.dropout(x, key, axis)
+            x = activated(self.unit, self.number, x, axis, of_slopes, used)
+        if not self.is_before:
+            x = self.dropout(self.norm(x, axis, mask), key, axis)
         # Padded units must be zero, or the weights that lead on from them would be trained.
-        return clear(x, read(self.used), axis)
+        return x if randomness is None else clear(x, used, axis)
 
     def adapt(self, x: jax.Array, mask: jax.Array) -> None:
         """Adapt initial weights to the valid ones of (rows, fan_in), if they are of such a kind."""

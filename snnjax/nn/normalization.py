@@ -15,6 +15,7 @@ from flax import nnx
 
 from snnjax.nn.numbers import Value, keep, read
 from snnjax.nn.padding import Size, clear
+from snnjax.nn.taps import compared
 
 
 class Norm(Protocol):
@@ -65,6 +66,7 @@ class BatchNorm(nnx.Module):
             mean, variance = self.mean[...], self.variance[...]
         else:
             mean, variance = moments_of_rows(x, axis, mask)
+            compared((mean, variance), (self.mean[...], self.variance[...]))
             count = mask.sum().astype(float)
             momentum = read(self.momentum)
             unbiased = variance * count / jnp.maximum(count - 1, 1)

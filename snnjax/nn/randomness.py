@@ -11,25 +11,28 @@ class Randomness(NamedTuple):
     """Given to a network in training, and in passes with dropout left on.
 
     Attributes:
-        key: A `noise` key, new at every step.
+        key: A `noise` key, new at every step; None where nothing is drawn: what is dropped and what
+            slopes are random is then as in evaluation, and normalisation as in training.
         mask: (rows,) bool, False for the padding of a shorter batch. Without one, normalisation
             takes its running moments as in evaluation: this is Monte-Carlo dropout.
         first_row: The place of the first row among those that are looked at in parts; None where
             they are looked at together.
     """
 
-    key: jax.Array
+    key: jax.Array | None
     mask: jax.Array | None = None
     first_row: jax.Array | int | None = None
 
-    def stream(self, number: int, part: int | None = None, rows: int = 1) -> jax.Array:
-        """Return the key of a place in the network.
+    def stream(self, number: int, part: int | None = None, rows: int = 1) -> jax.Array | None:
+        """Return the key of a place in the network, None where nothing is drawn.
 
         Args:
             number: Of the place; no two may share one.
             part: What is drawn there beside the place's own numbers.
             rows: How many rows there are at this place for each of the batch.
         """
+        if self.key is None:
+            return None
         key = noise.fold(self.key, number)
         if part is not None:
             key = noise.fold(key, part)

@@ -15,6 +15,7 @@ from snnjax.nn.numbers import Value, constants
 from snnjax.nn.padding import Used
 from snnjax.nn.randomness import SLOPES, Randomness
 from snnjax.nn.stack import Layer, Stack
+from snnjax.nn.taps import activated
 from snnjax.nn.units import inputs_per_unit, make_unit
 from snnjax.registry import resolve
 from snnjax.widths import block_widths
@@ -63,8 +64,9 @@ class Block(nnx.Module):
         # All pieces of a maxout unit take its shortcut.
         shortcut = jnp.concatenate([x] * (inner.shape[axis] // x.shape[axis]), axis)
         if self.is_before:
-            return self.unit(shortcut + self.norm(inner, axis, mask), axis, key)
-        return self.norm(self.unit(shortcut + inner, axis, key), axis, mask)
+            inner = self.norm(inner, axis, mask)
+        x = activated(self.unit, self.number, shortcut + inner, axis, key)
+        return x if self.is_before else self.norm(x, axis, mask)
 
     def adapt(self, x: jax.Array, mask: jax.Array) -> None:
         """Adapt initial weights to the valid ones of (rows, width), layer by layer."""

@@ -14,6 +14,7 @@ from snnjax.nn.numbers import Value, keep, read
 from snnjax.nn.padding import Size, clear
 from snnjax.nn.products import transposed
 from snnjax.nn.randomness import Randomness
+from snnjax.nn.taps import handed_on
 from snnjax.registry import resolve
 
 # On a CPU hidden layers up to this width are computed with the features first, (features, rows):
@@ -82,7 +83,7 @@ class Stack(nnx.Module):
         turned = transposed if self.axis == 0 else lambda x: x
         x = turned(x)
         for layer in self.hidden:
-            x = layer(x, randomness, self.axis)
+            x = handed_on(layer(x, randomness, self.axis), self.axis)
         return self.output(turned(x))
 
     def adapt(self, x: jax.Array, mask: jax.Array) -> None:

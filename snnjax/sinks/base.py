@@ -10,6 +10,12 @@ from typing import Any, Protocol
 
 RESERVED = frozenset({"epoch", "step", "split"})
 
+DIAGNOSTICS = "diagnostics"
+"""The `split` of lines that say what was seen inside a network."""
+
+Histogram = tuple[Any, Any]
+"""Counts, and one edge more."""
+
 
 @dataclass(frozen=True)
 class RunInfo:
@@ -51,8 +57,9 @@ class Evaluation:
     Attributes:
         epoch: Epochs done, so that the first trained epoch is 1.
         step: Optimizer steps done.
-        split: "train", "validation" or "test".
+        split: "train", "validation", "test", or `DIAGNOSTICS`.
         metrics: Value of each metric by its name.
+        histograms: For sinks that can show them.
 
     Raises:
         ValueError: A metric has the name of one of the other columns.
@@ -62,6 +69,7 @@ class Evaluation:
     step: int
     split: str
     metrics: Mapping[str, float]
+    histograms: Mapping[str, Histogram] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if clash := RESERVED.intersection(self.metrics):

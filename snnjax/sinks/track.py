@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from snnjax.sinks.base import Evaluation, RunInfo
+from snnjax.sinks.base import DIAGNOSTICS, Evaluation, RunInfo
 
 SHORT = {"accuracy": "acc"}
 # Evaluations of epochs that ran inside one compiled chunk arrive together; closer ones than
@@ -54,7 +54,7 @@ class Track:
 
     def update(self, evaluation: Evaluation) -> None:
         """Take in one evaluation; the test split is left for the last line."""
-        if evaluation.split == "test":
+        if evaluation.split in ("test", DIAGNOSTICS):
             return
         now = self._clock()
         self.epoch = evaluation.epoch

@@ -65,14 +65,21 @@ class WandbSink:
 
 def _log_run(opened: Any, inbox: Inbox[_Item]) -> tuple[dict[str, Any], int]:
     """Log a row per epoch until the result comes."""
-    row: dict[str, float] = {}
+    row: dict[str, Any] = {}
     while True:
         item = inbox.take(wait=ROW_WAIT if row else None)
-        if row and not (isinstance(item, Evaluation) and item.epoch == row["epoch"]):
+        if row and not (isinstance(item, Evaluation) and item.step == row["step"]):
             opened.log(row)
             row = {}
         if isinstance(item, Evaluation):
             row |= {"epoch": item.epoch, "step": item.step}
             row |= {f"{item.split}/{k}": float(v) for k, v in item.metrics.items()}
+            row |= {f"{item.split}/{k}": _histogram(*v) for k, v in item.histograms.items()}
         elif item is not None:
             return summary_of(item), 0 if item.get("status") in ("done", "diverged") else 1
+
+
+def _histogram(counts: Any, edges: Any) -> Any:
+    import wandb
+
+    return wandb.Histogram(np_histogram=(counts, edges))

@@ -1,0 +1,93 @@
+"""A look at all members of a population: what is measured, and where in an epoch, on the device."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from snnjax.arrays import Arrays, Table
+from snnjax.config.split import Program
+from snnjax.diagnostics.measures import Measured
+from snnjax.diagnostics.scene import Scene
+from snnjax.programs import Seat
+from snnjax.registry import resolve
+from snnjax.shapes import Problem
+from snnjax.strategy import Strategy, map_members
+from snnjax.training import MemberState, train_until
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is compiled into a look.
+
+    Attributes:
+        measures: Names of the registry.
+        rows: Probe rows.
+    """
+
+    measures: tuple[str, ...]
+    rows: int
+
+
+def look_at_members(
+    program: Program,
+    problem: Problem,
+    strategy: Strategy,
+    choice: Choice,
+    seats: Seat,
+    state: MemberState,
+    table: Table,
+) -> Measured:
+    """Measure every member; `epoch` and `step` say when, `status` whether it still trains."""
+
+    def one(each: tuple[Seat, MemberState], table: Table) -> Measured:
+        (member, view), state = each
+        scene = Scene(program, problem, member, state, Arrays(table, view), choice.rows)
+        measured: Measured = {}
+        for name in choice.measures:
+            measured |= resolve("diagnostic", name)(scene)
+        when = {"epoch": state.epoch, "step": state.train.step, "status": state.status}
+        return measured | when
+
+    return map_members(strategy, one, (seats, state), table)
+
+
+def walk_members(
+    program: Program,
+    problem: Problem,
+    strategy: Strategy,
+    seats: Seat,
+    state: MemberState,
+    table: Table,
+    step: jax.Array,
+) -> MemberState:
+    """Return members as they are at an optimizer step of the epoch they are about to train.
+
+    Members for whom the step lies elsewhere stay as they are. What is returned is to be looked at
+    only: the epoch is not finished.
+    """
+
+    def one(each: tuple[Seat, MemberState], shared: tuple[Table, jax.Array]) -> MemberState:
+        (member, view), before = each
+        table, step = shared
+        return train_until(program, problem, member, before, Arrays(table, view), step)
+
+    return map_members(strategy, one, (seats, state), (table, step))
+
+
+def labels(
+    program: Program, problem: Problem, seat: Any, state: Any, table: Any
+) -> dict[str, list[str]]:
+    """Return the names of a member's layers, kernels and outputs, from shapes alone."""
+    found: dict[str, list[str]] = {}
+
+    def see(seat: Seat, state: MemberState, table: Table) -> jax.Array:
+        member, view = seat
+        scene = Scene(program, problem, member, state, Arrays(table, view), rows=2)
+        found["layers"] = [*scene.layers]
+        found["kernels"] = [*scene.kernels]
+        return jnp.zeros(())
+
+    jax.eval_shape(see, seat, state, table)
+    return found
