@@ -48,10 +48,13 @@ def write(path: Path, leaves: Leaves, about: Mapping[str, Any]) -> int:
     state = {key: np.ascontiguousarray(leaves[name]) for key, name in named if leaves[name].size}
     items = {"state": orbax.args.PyTreeSave(state), "index": orbax.args.JsonSave(index)}
     path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + TEMPORARY)
+    # Of an attempt that failed; threads of Orbax may have gone on writing there for a while.
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
         checkpointer.save(path.absolute(), args=orbax.args.Composite(**items))
     except BaseException:
-        shutil.rmtree(path.with_name(path.name + TEMPORARY), ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 

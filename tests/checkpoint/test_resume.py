@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from conftest import QUIET, slow_but
 
@@ -15,11 +16,13 @@ from snnjax.config.schema import (
     CheckpointConfig,
     Config,
     DataConfig,
+    DiagnosticsConfig,
     ModelConfig,
     SweepConfig,
     TrainingConfig,
 )
 from snnjax.config.split import fingerprint
+from snnjax.diagnostics.record import read as read_looks
 
 from .conftest import checkpoints
 from .killing import check_equal
@@ -77,6 +80,23 @@ def test_a_stopped_run_goes_on(tmp_path, stopped_at, name):
     assert read(part)["checkpoint"]["resumed_epoch"] >= 330
     assert read(part)["best_epoch"] == read(whole)["best_epoch"]
     assert [path.name for path in checkpoints(part)] == ["final"]
+
+
+@pytest.mark.slow
+def test_looks_inside_a_network_are_had_once(tmp_path, stopped_at):
+    measures = ("activations", "gradients", "weights")
+    watched = DiagnosticsConfig(measures=measures, every=20, steps=(3, 4 * 70 + 1, 4 * 64 + 2))
+    config = replace(SNN, diagnostics=watched)
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    experiment.run(replace(config, checkpoint=CheckpointConfig(every=None, final=True)), whole)
+    for epoch in (70, 280):
+        stopped_at(lambda: experiment.run(config, part), epoch)
+    assert experiment.run(config, part).status == "done"
+    check_equal(whole, part)
+    one, other = (read_looks(folder / "diagnostics.npz") for folder in (whole, part))
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+    assert len(one["step"]) > 25
 
 
 def test_earlier_starts_count_in_the_time(tmp_path, stopped_at):

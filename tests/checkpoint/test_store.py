@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from snnjax.checkpoint.store import TEMPORARY, DamagedError, read, read_index, write
+from snnjax.checkpoint.store import DamagedError, read, read_index, write
 
 LEAVES = {
     "wide": np.linspace(0, 1, 60).reshape(3, 4, 5),
@@ -78,15 +78,18 @@ def test_an_index_that_is_none_is_told(whole, tmp_path, content):
         read_index(path)
 
 
-def test_what_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+def test_what_could_not_be_written_can_be_later(tmp_path, monkeypatch):
     import orbax.checkpoint as orbax
 
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(orbax.JsonCheckpointHandler, "async_save", fail)
-    with pytest.raises(OSError, match="No space left"):
-        write(tmp_path / "one", LEAVES, {})
-    assert not [path for path in tmp_path.iterdir() if TEMPORARY in path.name]
+    with monkeypatch.context() as patch:
+        patch.setattr(orbax.JsonCheckpointHandler, "async_save", fail)
+        with pytest.raises(OSError, match="No space left"):
+            write(tmp_path / "one", LEAVES, {})
     with pytest.raises(FileNotFoundError):
         read_index(tmp_path / "one")
+    write(tmp_path / "one", LEAVES, {})
+    assert list(read(tmp_path / "one", read_index(tmp_path / "one"))) == list(LEAVES)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
