@@ -4,9 +4,11 @@ Orbax writes below a temporary name and renames what is whole, so that a killed 
 half of a checkpoint. A digest of every array tells what was damaged later.
 """
 
+import errno
 import hashlib
 import json
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ Leaves = Mapping[str, NDArray[Any]]
 INDEX_FILE = Path("index", "metadata")
 TEMPORARY = ".orbax-checkpoint-tmp"
 _FORMAT = 1
+_SPARE_BYTES = 2**18
 _importing = threading.Lock()
 
 
@@ -51,6 +54,7 @@ def write(path: Path, leaves: Leaves, about: Mapping[str, Any]) -> int:
     unfinished = path.with_name(path.name + TEMPORARY)
     # Of an attempt that failed; threads of Orbax may have gone on writing there for a while.
     shutil.rmtree(unfinished, ignore_errors=True)
+    _check_room(path.parent, sum(leaf.nbytes for leaf in state.values()))
     try:
         checkpointer.save(path.absolute(), args=orbax.args.Composite(**items))
     except BaseException:
@@ -98,6 +102,13 @@ def read(path: Path, index: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
             raise DamagedError(f"{name} is not what was written")
         leaves[name] = np.asarray(leaf)
     return leaves
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    """Raise an OSError where a disk is too full: Orbax's threads would complain one by one."""
+    if shutil.disk_usage(folder).free < needed + _SPARE_BYTES:
+        reason = f"{os.strerror(errno.ENOSPC)}, {needed / 1e6:.1f} MB are needed"
+        raise OSError(errno.ENOSPC, reason, str(folder))
 
 
 def _described(leaf: NDArray[Any]) -> tuple[str, list[int], str]:

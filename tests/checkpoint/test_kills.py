@@ -36,9 +36,8 @@ def check(tmp_path, arguments, *, kills, span):
     return len(folders)
 
 
-@pytest.mark.slow
 def test_a_run_killed_twice(tmp_path):
-    assert check(tmp_path, (*RUN, "training.epochs=3000"), kills=2, span=1.0) == 1
+    assert check(tmp_path, (*RUN, "training.epochs=2000"), kills=2, span=0.3) == 1
 
 
 @pytest.mark.slow

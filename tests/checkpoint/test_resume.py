@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import namedtuple
 from dataclasses import replace
 
 import numpy as np
@@ -186,6 +187,18 @@ def test_a_disk_that_takes_nothing_stops_nothing(tmp_path, whole, capsys):
     assert len(complaints) == 2  # checkpoints, and the networks at the end
     assert "no checkpoint is written" in complaints[0]
     assert "the networks are not kept" in complaints[1]
+    assert (tmp_path / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+
+
+def test_a_full_disk_stops_nothing(tmp_path, whole, capsys, monkeypatch):
+    room = namedtuple("Room", "free")(2**18)
+    monkeypatch.setattr("snnjax.checkpoint.store.shutil.disk_usage", lambda folder: room)
+    assert experiment.run(SNN, tmp_path).status == "done"
+    first, second = capsys.readouterr().err.splitlines()
+    assert "no checkpoint is written" in first
+    assert "the networks are not kept" in second
+    assert "No space left on device" in first
+    assert not (tmp_path / "checkpoints").exists()
     assert (tmp_path / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
 
