@@ -32,6 +32,7 @@ LAYERS = (
     ("optim",),
     ("nn",),
     ("data", "theory"),
+    ("figures",),
     ("widths",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
@@ -42,6 +43,7 @@ LAYERS = (
 ALLOWED_UPWARD = {
     ("config", "data.catalog"),
     ("theory.__main__", "endings"),
+    ("figures.__main__", "endings"),
     ("theory.commands.predict", "data.load"),
     ("theory.commands.predict", "data.dataset"),
     ("theory.commands.predict", "guard"),
@@ -61,6 +63,7 @@ NUMPY_ONLY = (
     "registry",
     "guard",
     "theory",
+    "figures",
 )
 ON_DEVICE = PACKAGE / "theory" / "moments" / "device.py"
 
