@@ -29,11 +29,11 @@ def template_of(program: Program, problem: "Problem", member: Member) -> "Member
     layout = lay_out(_of_zeros(problem))
     arrays = Arrays(layout.table, layout.views[0])
     with types_of(program.training.precision):
-
-        def begin(member: Any) -> "MemberState":
+        # What differs between members is part of a state only where it is traced.
+        def begin(member: Any, arrays: Arrays) -> "MemberState":
             return training.start(program, problem, member, arrays)
 
-        template: MemberState = jax.eval_shape(begin, member)
+        template: MemberState = jax.eval_shape(begin, member, arrays)
     return template
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import QUIET, slow_but
 
 from snnjax import sweep
-from snnjax.checkpoint import keeper
+from snnjax.checkpoint import keeper, load_problem
 from snnjax.config.optimization import PlateauConfig
 from snnjax.config.schema import CheckpointConfig, Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.experiment import Means, Run
@@ -81,6 +81,27 @@ def test_runs_go_on_in_other_populations(tmp_path, stopped_at, monkeypatch):
     resumed = {name: own["checkpoint"]["resumed_epoch"] for name, own in results(part).items()}
     assert resumed["4"] is resumed["5"] is None
     assert any(resumed.values())
+
+
+def test_runs_on_padded_data_go_on(tmp_path, stopped_at):
+    """Sets of different widths share a network, whose state knows what is padding."""
+
+    def runs(folder, every=1e-6):
+        names = ("sklearn_iris", "sklearn_wine")
+        return [
+            replace(run, config=replace(run.config, data=DataConfig(name=name)))
+            for run, name in zip(
+                make_runs(folder, 2, epochs=(400,), every=every), names, strict=True
+            )
+        ]
+
+    whole, part, means = tmp_path / "whole", tmp_path / "part", Means(members=2, workers=1)
+    sweep.run_sweep(runs(whole, None), whole, means)
+    stopped_at(lambda: sweep.run_sweep(runs(part), part, means), 200)
+    sweep.run_sweep(runs(part), part, means)
+    check_all_equal(whole, part, 2)
+    assert load_problem(part / "0").is_padded
+    assert any(result["checkpoint"]["resumed_epoch"] for result in results(part).values())
 
 
 def test_halves_of_a_population_are_kept_as_their_own(tmp_path, stopped_at, monkeypatch):
