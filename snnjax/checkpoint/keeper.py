@@ -219,7 +219,9 @@ class PopulationKeeper:
         """Write a checkpoint; in a thread of its own."""
         own = self._own
         about = {"versions": self.versions, "saved_ns": time.time_ns(), "members": members}
+        # After a failure, threads of Orbax go on at the old name for a while.
         path = self.shelf / f"{self.writer}-{own.serial:06d}"
+        own.serial += 1
         started = time.perf_counter()
         try:
             if not own.is_claimed:
@@ -229,7 +231,6 @@ class PopulationKeeper:
         except Exception as error:  # a full disk, as a rule: nothing that training depends on
             self._complain(error)
             return
-        own.serial += 1
         own.at |= epochs
         took = time.perf_counter() - started
         account = own.account

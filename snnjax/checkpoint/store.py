@@ -52,8 +52,6 @@ def write(path: Path, leaves: Leaves, about: Mapping[str, Any]) -> int:
     items = {"state": orbax.args.PyTreeSave(state), "index": orbax.args.JsonSave(index)}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + TEMPORARY)
-    # Of an attempt that failed; threads of Orbax may have gone on writing there for a while.
-    shutil.rmtree(unfinished, ignore_errors=True)
     _check_room(path.parent, sum(leaf.nbytes for leaf in state.values()))
     try:
         checkpointer.save(path.absolute(), args=orbax.args.Composite(**items))
