@@ -252,7 +252,7 @@ def _train(
     sets, layout, lanes = together.sets or (), together.layout, together.lanes
     strategy = None if lanes is None else population.Strategy(lanes, jax.local_device_count())
     data = [layout.sets[place] for place in sets]
-    ledger = Ledger([len(own.rows["train"]) for own in data], kept.epochs)
+    ledger = Ledger([own.epoch_rows for own in data], kept.epochs)
     own_runs = [KeptRun(one.config, one.folder, own) for one, own in zip(runs, data, strict=True)]
     versions = recorders[0].versions
     for number, epoch in kept.epochs.items():
@@ -347,7 +347,8 @@ def _introduce(config: Config, data: Dataset) -> None:
     if config.logging.progress == "none":
         return
     parameters = parameter_count(split(config)[0], problem_of([data]))
-    rows = ", ".join(f"{len(data.rows[name]):,} {name}" for name in SPLITS)
+    counts = {name: len(data.rows[name]) for name in SPLITS} | {"train": data.epoch_rows}
+    rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     ends = {"classification": "classes", "regression": "outputs", "multilabel": "labels"}[data.task]
     model = config.model
     say(

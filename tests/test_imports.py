@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 # From the top down: a module may import from its own folder and from lower layers.
 LAYERS = (
     ("train", "callback", "models"),
-    ("app", "schedules", "status"),
+    ("app", "contact_sheet", "schedules", "status"),
     ("multirun",),
     ("listing",),
     ("summary", "sweep"),

@@ -16,6 +16,7 @@ from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
 from snnjax.config.split import fingerprint, split
 from snnjax.config.strict import convert
+from snnjax.data.dataset import Stream
 from snnjax.file_names import CONFIG_FILE
 
 if TYPE_CHECKING:
@@ -99,8 +100,11 @@ def _read(folder: Path, expected: str | None) -> tuple[Config, Mapping[str, Any]
 def _problem(index: Mapping[str, Any]) -> "Problem":
     from snnjax.shapes import Problem
 
-    values: Mapping[str, Any] = index["problem"]
-    return Problem(**{name: _as_tuple(value) for name, value in values.items()})
+    values: dict[str, Any] = index["problem"]
+    stream = values["stream"] and Stream(**values["stream"])
+    return Problem(
+        **{name: _as_tuple(value) for name, value in (values | {"stream": stream}).items()}
+    )
 
 
 def _as_tuple(value: Any) -> Any:

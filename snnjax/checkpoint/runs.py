@@ -42,7 +42,7 @@ class KeptRun:
 
     def wanted(self) -> Wanted:
         """Return what its checkpoint must fit."""
-        splits = [name for name in ("train", "validation") if len(self.data.rows[name])]
+        splits = ("train", "validation") if len(self.data.rows["validation"]) else ("train",)
         return Wanted(self.config, self.folder, self.data.sha256, splits)
 
 

@@ -52,6 +52,7 @@ def write(path: Path, leaves: Leaves, about: Mapping[str, Any]) -> int:
     items = {"state": orbax.args.PyTreeSave(state), "index": orbax.args.JsonSave(index)}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + TEMPORARY)
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a killed program
     _check_room(path.parent, sum(leaf.nbytes for leaf in state.values()))
     try:
         checkpointer.save(path.absolute(), args=orbax.args.Composite(**items))

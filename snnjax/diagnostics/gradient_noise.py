@@ -8,7 +8,7 @@ from snnjax.diagnostics.scene import Scene, Watcher
 from snnjax.metrics import average_loss
 from snnjax.nn.randomness import Randomness
 
-# The probe rows are divided into so many small batches.
+# The probe rows are divided into so many small batches; fewer where there are fewer rows.
 _PARTS = 10
 
 
@@ -20,13 +20,13 @@ def noise(scene: Scene) -> Measured:
     there is little but noise; the scale is then NaN.
     """
     batch, rows = scene.batch, len(scene.batch.mask)
-    parts = min(_PARTS, rows)
-    size = rows // parts
+    size = -(-rows // _PARTS)
 
     def gradient(params: object, number: jax.Array) -> tuple[object, jax.Array]:
-        # Every `parts`-th row, so that each part is spread over the split.
-        rows_of = jnp.arange(size) * parts + number
-        some = jax.tree.map(lambda leaf: leaf[rows_of], batch)
+        # Every tenth row, so that each part is spread over the split.
+        rows_of = jnp.arange(size) * _PARTS + number
+        some = jax.tree.map(lambda leaf: leaf[jnp.minimum(rows_of, rows - 1)], batch)
+        some = some._replace(mask=some.mask & (rows_of < rows))
         randomness = Randomness(None, some.mask)
 
         def mean(params: object) -> tuple[jax.Array, jax.Array]:
@@ -34,18 +34,20 @@ def noise(scene: Scene) -> Measured:
             return average_loss(sums), some.mask.sum().astype(float)
 
         (_, count), found = jax.value_and_grad(mean, has_aux=True)(params)
-        return found, count
+        return jax.tree.map(lambda leaf: jnp.where(count > 0, leaf, 0), found), count
 
-    def add(number: jax.Array, carry: tuple[object, jax.Array, jax.Array]) -> tuple[object, ...]:
-        total, squares, counted = carry
+    def add(number: jax.Array, carry: tuple[object, ...]) -> tuple[object, ...]:
+        total, squares, counted, parts = carry
         own, count = gradient(scene.params, number)
         total = jax.tree.map(lambda a, b: a + count * b, total, own)
-        return total, squares + count * _square(own), counted + count
+        return total, squares + count * _square(own), counted + count, parts + (count > 0)
 
     zeros = jax.tree.map(jnp.zeros_like, scene.params)
     nothing = jnp.zeros(())
-    total, squares, count = jax.lax.fori_loop(0, parts, add, (zeros, nothing, nothing))
+    carry = zeros, nothing, nothing, nothing
+    total, squares, count, parts = jax.lax.fori_loop(0, _PARTS, add, carry)
     large = _square(jax.tree.map(lambda leaf: leaf / count, total))
+    # In the mean over parts, each weighed by its rows, the noise is that of so many rows.
     small, few = squares / count, count / parts
     length = (count * large - few * small) / (count - few)
     trace = (small - large) / (1 / few - 1 / count)

@@ -23,6 +23,9 @@ _ROWS, _WHOLE = 8, 64
 # mean to about a hundredth; the smallest of so few steps is an upper bound.
 _STEPS, _STARTS = 24, 4
 
+# A vector of this part of the largest value is nothing but rounding.
+_ROUNDING = 1e-6
+
 Map = Callable[[jax.Array], jax.Array]
 
 
@@ -53,7 +56,7 @@ def jacobians(scene: Scene) -> Measured:
             scene.forward(scene.params, batch, shown, None)
         return shown.outputs[label]
 
-    inside = [batch.inputs, *(jnp.zeros_like(own) for own in outputs[:-1])]
+    inside = [batch.inputs, *(jnp.zeros_like(own) for own in outputs)][: len(outputs)]
     sizes = _used_sizes(scene, outputs)
     layers = [
         singular_values(partial(layer, place), x, own, batch.mask, sizes[place : place + 2])
@@ -138,11 +141,16 @@ def _iterated(
 
     def one(key: jax.Array) -> jax.Array:
         start = clear(jax.random.normal(key, (rows, size)), own, 1)
-        alphas, betas = _bidiagonal(there, back, start, longer, steps)
-        bidiagonal = jax.vmap(jnp.diag)(alphas) + jax.vmap(lambda b: jnp.diag(b, 1))(betas)
+        alphas, betas, taken = _bidiagonal(there, back, start, longer, steps)
+        scale = jnp.maximum(alphas.max(1), jnp.finfo(alphas.dtype).tiny)
+        diagonal, above = alphas / scale[:, None], betas / scale[:, None]
+        bidiagonal = jax.vmap(jnp.diag)(diagonal) + jax.vmap(lambda b: jnp.diag(b, 1))(above)
         _, values, vectors = jnp.linalg.svd(bidiagonal)
         mean = (vectors[:, :, 0] ** 2 * values).sum(1) * share
-        return jnp.stack([values[:, -1], mean, values[:, 0]], axis=1)
+        # What was not taken is 0, and the values are in order; padding leads to no more steps.
+        last = jnp.minimum(taken, jnp.minimum(*used)) - 1
+        smallest = jnp.take_along_axis(values, last[:, None], 1)[:, 0]
+        return jnp.stack([smallest, mean, values[:, 0]], axis=1) * scale[:, None]
 
     every = jax.lax.map(one, jax.random.split(jax.random.key(0), _STARTS))
     return jnp.stack([every[:, :, 0].min(0), every[:, :, 1].mean(0), every[:, :, 2].max(0)], axis=1)
@@ -150,30 +158,36 @@ def _iterated(
 
 def _bidiagonal(
     forward: Map, transposed: Map, start: jax.Array, longer: int, steps: int
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Reduce matrices to upper bidiagonal form, as far as `steps`, every row its own matrix.
 
-    All vectors are kept orthogonal to all before them, twice, as rounding demands.
+    All vectors are kept orthogonal to all before them, twice, as rounding demands. Where nothing
+    but rounding is left, the steps before have said all that this start can say.
 
     Returns:
-        The diagonals (rows, steps) and what lies above them (rows, steps - 1).
+        The diagonals (rows, steps), what lies above them (rows, steps - 1), and how many of the
+        steps were taken, (rows,).
     """
     rows, size = start.shape
-    rights = jnp.zeros((rows, steps, size)).at[:, 0].set(_unit(start)[0])
+    rights = jnp.zeros((rows, steps, size)).at[:, 0].set(_unit(start, jnp.zeros(rows))[0])
     lefts = jnp.zeros((rows, steps, longer))
 
     def step(number: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        rights, lefts, alphas, betas = carry
-        left, alpha = _unit(_apart(forward(rights[:, number]), lefts))
-        lefts = lefts.at[:, number].set(left)
-        right, beta = _unit(_apart(transposed(left), rights))
+        rights, lefts, alphas, betas, taken = carry
+        taken = taken + (rights[:, number] != 0).any(1)
+        nothing = _ROUNDING * jnp.maximum(alphas.max(1), betas.max(1))
+        left, alpha = _unit(_apart(forward(rights[:, number]), lefts), nothing)
+        lefts, alphas = lefts.at[:, number].set(left), alphas.at[:, number].set(alpha)
+        nothing = jnp.maximum(nothing, _ROUNDING * alpha)
+        right, beta = _unit(_apart(transposed(left), rights), nothing)
         # What would follow the last is dropped.
         rights = rights.at[:, number + 1].set(right, mode="drop")
-        return rights, lefts, alphas.at[:, number].set(alpha), betas.at[:, number].set(beta)
+        return rights, lefts, alphas, betas.at[:, number].set(beta), taken
 
     zeros = jnp.zeros((rows, steps))
-    *_, alphas, betas = jax.lax.fori_loop(0, steps, step, (rights, lefts, zeros, zeros))
-    return alphas, betas[:, :-1]
+    carry = rights, lefts, zeros, zeros, jnp.zeros(rows, jnp.int32)
+    *_, alphas, betas, taken = jax.lax.fori_loop(0, steps, step, carry)
+    return alphas, betas[:, :-1], taken
 
 
 def _apart(x: jax.Array, others: jax.Array) -> jax.Array:
@@ -184,9 +198,15 @@ def _apart(x: jax.Array, others: jax.Array) -> jax.Array:
     return x
 
 
-def _unit(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return vectors of length 1 and what they were multiplied by; of nearly 0 zeros."""
+def _unit(x: jax.Array, nothing: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return vectors of length 1 and their lengths; zeros of those not longer than `nothing`.
+
+    Squares of what is very small would be 0.
+    """
+    largest = jnp.abs(x).max(1)
+    safe = jnp.where(largest > 0, largest, 1)
+    x = x / safe[:, None]
     length = jnp.sqrt((x**2).sum(1))
-    is_something = length > 1e-12
-    scale = jnp.where(is_something, 1 / jnp.where(is_something, length, 1), 0)
-    return x * scale[:, None], jnp.where(is_something, length, 0)
+    is_something = (largest > 0) & (length * safe > nothing)
+    unit = jnp.where(is_something[:, None], x / jnp.maximum(length, 1)[:, None], 0)
+    return unit, jnp.where(is_something, length * safe, 0)

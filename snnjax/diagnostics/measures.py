@@ -139,8 +139,9 @@ def _norms(kernels: Mapping[str, Kernel]) -> jax.Array:
 def _saturated(scene: Scene, layer: Layer) -> jax.Array:
     if layer.slope is None or layer.steepest is None:
         return jnp.zeros(())
-    valid = scene.rows_of(layer.slope)[:, None] & (jnp.arange(layer.slope.shape[1]) < layer.used)
-    flat = jnp.abs(layer.slope) < _SATURATED * layer.steepest
+    is_used = jnp.arange(layer.slope.shape[1]) < layer.used
+    valid = scene.rows_of(layer.slope)[:, None] & is_used[None, :]
+    flat = jnp.abs(layer.slope) < _SATURATED * layer.steepest[None, :]
     return (valid & flat).sum() / valid.sum()
 
 

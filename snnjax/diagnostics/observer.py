@@ -114,6 +114,8 @@ class Observer:
     ) -> None:
         member, view = people.numbers
         rows = {split: own[:count] for split, own in view.rows.items()}
+        if problem.stream is not None:
+            rows["train"] = np.full(count, problem.stream.rows)
         self.compile_seconds = 0.0
         self._watch, self._program, self._problem = watch, program, problem
         self._start, self._table = people, table
@@ -126,6 +128,7 @@ class Observer:
         self._batches = -(-rows["train"] // size)
         longest = int(member["training.epochs"][:count].max())
         self._walks = _walks(watch.config.steps, self._batches, longest)
+        self._steps = frozenset(watch.config.steps)
         self._seen = np.full(self._count, -1, np.int64)
         self._pending: list[_Seen] = []
         self._labels: Mapping[str, Sequence[str]] = {}
@@ -137,7 +140,8 @@ class Observer:
 
     def look(self, people: Crew, epoch: int) -> None:
         """Look at members between two epochs, if that is due, and at steps of the next one."""
-        if epoch % self._every == 0 or epoch in self._walks:
+        is_step = any(step in self._steps for step in epoch * np.unique(self._batches))
+        if epoch % self._every == 0 or is_step:
             self._see(people, epoch)
         walker = people
         for step in self._walks.get(epoch, ()):
@@ -193,9 +197,12 @@ class Observer:
             step = int(arrays["step"][slot])
             if member >= self._count or step <= self._seen[member]:
                 continue
-            self._seen[member] = step
             # Where an epoch was not finished, a part of it was.
             epoch = step / float(self._batches[member])
+            is_due = step in self._steps or epoch % self._every == 0
+            if not (is_due or arrays["status"][slot] != RUNNING):
+                continue  # looked at for the sake of others
+            self._seen[member] = step
             own = {name: array[slot] for name, array in arrays.items() if name not in _WHEN}
             self._watch.show(Look(int(member), epoch, step, self._labels, own))
 

@@ -23,9 +23,10 @@ def predicted(model: ModelConfig, look: Arrays) -> dict[str, NDArray[Any]]:
     From the measured moments of the layer below, and from sum and sum of squares of the weights
     of the layer's own units: net inputs are taken as normal, of all units together, and biases are
     left out (Klambauer et al. 2017, section 2). Nothing for networks that normalise, that are no
-    chain of layers, or where `theory` was not measured.
+    chain of layers or have none, or where `theory` was not measured.
     """
-    if not ("input_mean" in look and is_perceptron(model) and model.norm == "none"):
+    is_chain = is_perceptron(model) and model.norm == "none"
+    if not (is_chain and "input_mean" in look and "activation_mean" in look):
         return {}
     means = [float(look["input_mean"]), *look["activation_mean"].tolist()]
     variances = [float(look["input_variance"]), *look["activation_variance"].tolist()]

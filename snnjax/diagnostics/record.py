@@ -62,7 +62,11 @@ class Record:
     def add(
         self, epoch: float, step: int, names: Mapping[str, Sequence[str]], arrays: Arrays
     ) -> bool:
-        """Take in a look and return True; those not later than the last are passed over."""
+        """Take in a look; those that are not later than the last are passed over.
+
+        Returns:
+            Whether it was taken in.
+        """
         if self._looks and step <= int(self._looks[-1]["step"]):
             return False
         own = {name: np.asarray(array) for name, array in arrays.items()}
@@ -107,6 +111,8 @@ class Record:
             if not name.endswith("_histogram"):
                 continue
             kind = name.removesuffix("_histogram")
+            if f"{kind}_edges" not in last:
+                continue  # a measure of one's own that means something else
             for place, label in enumerate(_labels(name, last)):
                 low, high = last[f"{kind}_edges"][place]
                 if np.isfinite(low):

@@ -22,8 +22,8 @@ from snnjax.step import Batch, Member, apply, batch_sums, numbers_of, train_step
 from snnjax.training import MemberState, pace_of
 
 # The points of pre-activations at which an activation's slopes are looked at, and how far they
-# may lie apart from 0: within, all activations have their steepest place.
-_GRID = np.linspace(-4.0, 4.0, 81)
+# may lie apart from 0: within, all activations have their steepest place, or nearly.
+_GRID = np.linspace(-8.0, 8.0, 161)
 
 # Rows of the whole split that are looked at together.
 _BLOCK_ROWS = 256
@@ -36,7 +36,7 @@ class Layer(NamedTuple):
         preactivation: (rows, columns); of maxout several columns per unit.
         activation: (rows, units).
         slope: (rows, units), derivatives of the activations; None where a unit has several inputs.
-        steepest: The largest slope that the activation has anywhere; None beside no slopes.
+        steepest: (units,), the largest slope that each has anywhere; None beside no slopes.
         used: () int32, how many units are not padding.
     """
 
@@ -97,7 +97,7 @@ class Watcher:
         if x.shape == y.shape:
             slope = _slopes(unit, x)
             grid = jnp.broadcast_to(_GRID[:, None].astype(x.dtype), (len(_GRID), x.shape[1]))
-            steepest = jnp.abs(_slopes(unit, grid)).max()
+            steepest = jnp.abs(_slopes(unit, grid)).max(0)
         y = self._plus("activation", label, y)
         self.layers[label] = Layer(x, y, slope, steepest, jnp.int32(used))
         return y
@@ -198,11 +198,14 @@ class Scene:
         """
         first = self.arrays.view.first[self.split]
         count = self.arrays.view.rows[self.split]
-        size = min(len(self.batch.mask), _BLOCK_ROWS)
+        sizes = self.problem.validation_rows or self.problem.train_rows
+        size = min(sizes[-1], _BLOCK_ROWS)
         layers = {name: own for name, own in self.layers.items() if own.slope is not None}
 
         def rise(number: jax.Array, rising: dict[str, jax.Array]) -> dict[str, jax.Array]:
-            position = number * size + jnp.arange(size)
+            # The last rows are seen with others before them: moments of few rows mean little.
+            begin = jnp.minimum(number * size, jnp.maximum(count - size, 0))
+            position = begin + jnp.arange(size)
             rows = self.arrays.table.indices[first + jnp.minimum(position, count - 1)]
             batch = gather(self.arrays, rows, position < count)
             watcher = Watcher()

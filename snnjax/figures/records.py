@@ -78,7 +78,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         ConfigError: A folder is not there, or a file in a run folder cannot be read.
     """
     found = dict.fromkeys(
-        path.resolve() for folder in folders for path in _holding(folder, CONFIG_FILE)
+        path.resolve() for folder in folders for path in _holding(folder, CONFIG_FILE, inside=False)
     )
     return [_read_run(path) for path in found if _has_data(path)]
 
@@ -91,11 +91,16 @@ def read_surfaces(folders: Sequence[Path]) -> list[Surface]:
     return [_read_surface(path) for path in found]
 
 
-def _holding(folder: Path, name: str) -> list[Path]:
-    """Return the folders that hold a file of some name, 10 after 9."""
+def _holding(folder: Path, name: str, *, inside: bool = True) -> list[Path]:
+    """Return the folders that hold a file of some name, 10 after 9; perhaps none inside others."""
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder")
-    found = [Path(root) for root, _, files in os.walk(folder) if name in files]
+    found = []
+    for root, folders, files in os.walk(folder):
+        if name in files:
+            found.append(Path(root))
+            if not inside:
+                folders.clear()
     return sorted(found, key=lambda path: [(len(part), part) for part in path.parts])
 
 
