@@ -102,6 +102,9 @@ def _config_of(run: Path) -> Config:
 
 def _states(run: Path, config: Config) -> "tuple[Layout, list[MemberState]]":
     """Return the data, and the networks before training, at its best and at its end."""
+    import jax
+    import jax.numpy as jnp
+
     from snnjax import training
     from snnjax.arrays import Arrays, lay_out
     from snnjax.checkpoint import load_problem, load_states
@@ -109,14 +112,14 @@ def _states(run: Path, config: Config) -> "tuple[Layout, list[MemberState]]":
     from snnjax.nn.products import types_of
     from snnjax.training import MemberState
 
-    last = load_states(run)
+    last = jax.tree.map(jnp.asarray, load_states(run))
     layout = lay_out(load(config.data), problem=load_problem(run))
     program, member = split(config)
     arrays = Arrays(layout.table, layout.views[0])
     with types_of(config.training.precision):
         first: MemberState = training.start(program, layout.problem, member, arrays)
         steps = training.pace_of(program, layout.problem, member, last, arrays).epoch_steps
-        train = last.train._replace(network=last.best, step=np.uint32(steps * last.best_epoch))
+        train = last.train._replace(network=last.best, step=jnp.uint32(steps * last.best_epoch))
     best = last._replace(train=train, epoch=last.best_epoch)
     states = {int(state.train.step): state for state in (first, best, last)}
     return layout, [states[step] for step in sorted(states)]
@@ -146,10 +149,10 @@ def _look(
     record.resume(0)
     with types_of(config.training.precision):
         for state in states:
-            alone = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (seat, state))
-            names = labels(program, layout.problem, *alone, layout.table)
-            look, _ = compiled(look_at_members, statics, (*alone, layout.table))
-            seen = jax.device_get(look(*alone, layout.table))
+            seats, alone = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (seat, state))
+            names = labels(program, layout.problem, seats, alone, layout.table)
+            look, _ = compiled(look_at_members, statics, (seats, alone, layout.table))
+            seen = jax.device_get(look(seats, alone, layout.table))
             arrays = {name: array[0] for name, array in seen.items()}
             epoch, step = float(arrays.pop("epoch")), int(arrays.pop("step"))
             del arrays["status"]
