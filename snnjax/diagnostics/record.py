@@ -108,9 +108,10 @@ class Record:
             if f"{kind}_edges" not in last:
                 continue  # a measure of one's own that means something else
             for place, label in enumerate(_labels(name, last)):
-                low, high = last[f"{kind}_edges"][place]
+                low, high = map(float, last[f"{kind}_edges"][place])
                 if np.isfinite(low):
-                    high = max(high, np.nextafter(low, np.inf))
+                    # Of values that are all alike the edges must rise too.
+                    high = max(high, low + max(1e-6 * abs(low), 1e-30))
                     edges = np.linspace(low, high, counts.shape[1] + 1)
                     found[f"{kind}.{label}"] = counts[place], edges
         return found
