@@ -27,7 +27,7 @@ run: $(VENV)/.installed
 	@$(BIN)/python -m snnjax.train $(ARGS)
 
 test: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m "$(MARK)"
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal -m "$(MARK)"
 
 lint: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check .

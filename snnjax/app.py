@@ -20,6 +20,7 @@ from snnjax.endings import (
     nobody_reads,
     settle,
 )
+from snnjax.figures.after import draw_after
 from snnjax.file_names import ERROR_FILE
 from snnjax.sinks.base import say
 
@@ -78,6 +79,8 @@ def run_job(cfg: Any) -> float:
     if hydra.mode is not None and hydra.mode.name == "MULTIRUN":
         told = [o for o in hydra.overrides.task if not o.startswith("+sweep=")]
         say(f"run {hydra.job.num}: {' '.join(told)}")
+    else:
+        SESSION.run = folder
     try:
         config = from_hydra(cfg)
         (folder / ERROR_FILE).unlink(missing_ok=True)
@@ -140,7 +143,7 @@ def _check_run(composed: Any) -> None:
 
 
 def _account() -> int:
-    """Print the summary of a multirun and return the gravest exit code."""
+    """Print the summary of a multirun, draw figures, and return the gravest exit code."""
     codes = list(SESSION.codes)
     if SESSION.sweep is not None:
         from snnjax.summary import print_summary, read_jobs
@@ -148,4 +151,6 @@ def _account() -> int:
         jobs = read_jobs(SESSION.sweep)
         print_summary(jobs, SESSION.sweep)
         codes += [job.exit_code for job in jobs]  # also of jobs that ran in other processes
+    if (folder := SESSION.sweep or SESSION.run) is not None and (line := draw_after(folder)):
+        say(line)
     return gravest(codes)

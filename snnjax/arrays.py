@@ -81,12 +81,16 @@ class Layout:
     views: tuple[View, ...]
 
 
-def lay_out(*sets: Dataset) -> Layout:
+def lay_out(*sets: Dataset, problem: Problem | None = None) -> Layout:
     """Put data sets of one `shapes.column_class` into one table.
 
     Folds of one set that share their features in memory share their rows in the table too.
+
+    Args:
+        sets: The data sets.
+        problem: Shapes that cover them, perhaps others too; by default no others.
     """
-    problem = problem_of(sets)
+    problem = problem or problem_of(sets)
     offsets: dict[int, int] = {}
     features, targets, indices, weights, views = [], [], [], [], []
     rows = entries = 0

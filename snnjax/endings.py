@@ -35,17 +35,19 @@ class Session:
 
     Attributes:
         codes: An exit code for every run that did not just succeed in this process.
+        run: The folder of a run alone.
         sweep: The folder of a finished multirun.
         debugging: Whether the user wants tracebacks (HYDRA_FULL_ERROR=1).
     """
 
     codes: list[int] = field(default_factory=list)
+    run: Path | None = None
     sweep: Path | None = None
     debugging: bool = False
 
     def begin(self, debugging: bool) -> None:
         """Forget what an earlier call left behind."""
-        self.codes, self.sweep, self.debugging = [], None, debugging
+        self.codes, self.run, self.sweep, self.debugging = [], None, None, debugging
 
 
 SESSION = Session()

@@ -9,7 +9,9 @@ import jax.numpy as jnp
 
 from snnjax.arrays import Arrays, View
 from snnjax.config.split import Program
+from snnjax.data.dataset import Stream
 from snnjax.metrics import concordant_pairs, pair_blocks
+from snnjax.nn import noise
 from snnjax.nn.padding import Used
 from snnjax.shapes import Problem
 from snnjax.step import Batch, Member, Network, eval_step
@@ -116,9 +118,17 @@ def evaluate(
 def gather(arrays: Arrays, rows: jax.Array, mask: jax.Array) -> Batch:
     """Gather and scale a batch, in the type of the program whatever the table holds."""
     table, view = arrays
-    features = table.features[rows].astype(float)
-    inputs = (features - view.shift[None, :]) * view.scale[None, :]
-    return Batch(inputs, table.targets[rows], mask)
+    return Batch(_scaled(table.features[rows], view), table.targets[rows], mask)
+
+
+def generate(stream: Stream, key: jax.Array, arrays: Arrays, mask: jax.Array) -> Batch:
+    """Make and scale a batch of endless data; a row depends on the key and its place alone."""
+    features, targets = stream.render(noise.bits(key, (len(mask), stream.words)), jnp)
+    return Batch(_scaled(features, arrays.view), targets, mask)
+
+
+def _scaled(features: jax.Array, view: View) -> jax.Array:
+    return (features.astype(float) - view.shift[None, :]) * view.scale[None, :]
 
 
 def is_weighted(program: Program, problem: Problem, arrays: Arrays) -> bool:

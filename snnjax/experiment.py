@@ -234,7 +234,7 @@ def _train(
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
     sets, layout, lanes = together.sets or (), together.layout, together.lanes
     strategy = None if lanes is None else population.Strategy(lanes, jax.local_device_count())
-    ledger = Ledger([len(layout.sets[place].rows["train"]) for place in sets])
+    ledger = Ledger([layout.sets[place].epoch_rows for place in sets])
     ends: dict[int, RunResult | Exception] = {}
 
     def report(record: "EpochRecord") -> None:
@@ -292,7 +292,8 @@ def _introduce(config: Config, data: Dataset) -> None:
     if config.logging.progress == "none":
         return
     parameters = parameter_count(split(config)[0], problem_of([data]))
-    rows = ", ".join(f"{len(data.rows[name]):,} {name}" for name in SPLITS)
+    counts = {name: len(data.rows[name]) for name in SPLITS} | {"train": data.epoch_rows}
+    rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     ends = {"classification": "classes", "regression": "outputs", "multilabel": "labels"}[data.task]
     model = config.model
     say(

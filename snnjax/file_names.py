@@ -3,6 +3,7 @@
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
+SURFACE_FILE = "surface.npz"
 ERROR_FILE = "error.json"
 DIAGNOSTICS_FILE = "diagnostics.npz"
 

@@ -1,6 +1,7 @@
 """Whether a configuration can be trained on its data, told before anything is compiled."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from snnjax.data import catalog
 from snnjax.data.dataset import Dataset
 from snnjax.metric_names import BY_TASK
 from snnjax.registry import resolve
+from snnjax.widths import IMAGES
 
 FROM_DATA = ("weight", "lsuv")
 """Pieces whose initial weights depend on training rows, by name."""
@@ -102,12 +104,24 @@ def check_images(config: Config, data: Dataset) -> None:
         ConfigError: Naming the model, what a row has and what is allowed.
     """
     name, columns = config.model.name, data.features.shape[1]
-    sizes = sorted({math.prod(shape) for shape in catalog.images().values()})
-    if name in CONVOLUTIONAL and columns not in sizes:
+    if name not in CONVOLUTIONAL or columns in IMAGES:
+        return
+    shape = catalog.entry_of(config.data).image
+    if shape is None or math.prod(shape) != columns:
         raise ConfigError(
             f"model.name={name}: a row of {data.name} has {columns} features, which is no image; "
-            f"allowed: data with {', '.join(map(str, sizes))} features"
+            f"allowed: data with {', '.join(map(str, sorted(IMAGES)))} features"
         )
+    sizes = ", ".join(_shown(made_for) for made_for, _ in IMAGES.values())
+    raise ConfigError(
+        f"model.name={name}: {data.name} has images of {_shown(shape)}, for which there is no such "
+        f"network; allowed: images of {sizes} (height x width x channels), as data.size and "
+        "data.channels make them"
+    )
+
+
+def _shown(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def check_names(config: Config) -> None:

@@ -29,6 +29,7 @@ _PLURALS = {
     "normalization": "normalisations",
     "dropout": "dropouts",
     "optimizer": "optimizers",
+    "diagnostic": "diagnostics",
 }
 _KEYS = {
     "model": "model=",
@@ -37,6 +38,7 @@ _KEYS = {
     "normalization": "model.norm=",
     "dropout": "model.dropout_kind=",
     "optimizer": "optimizer=",
+    "diagnostic": "diagnostics.measures=",
 }
 _WIDTH = 100
 _SENTENCE = re.compile(r"(?<=[.:])\s+(?=[A-Z])")

@@ -167,8 +167,7 @@ class _Group:
         return float(self.weights * sum(self._samples(number) for number in numbers))
 
     def _samples(self, number: int) -> int:
-        rows = self.layout.sets[self.places[number]].rows["train"]
-        return len(rows) * self._epochs[number]
+        return self.layout.sets[self.places[number]].epoch_rows * self._epochs[number]
 
 
 def _divided(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snnjax.data.dataset import Dataset
+from snnjax.data.dataset import Dataset, Stream
 from snnjax.metric_names import Task
 
 # Sets share a program if they fall between the same two of these sizes. Chosen on the 121 sets of
@@ -35,6 +35,7 @@ class Problem:
         has_binary: Whether a set with two classes is among them.
         train_rows: Sizes to which training splits are rounded up, ascending; the last holds all.
         validation_rows: The same of validation splits; empty where there are none.
+        stream: Where training rows come from, if not from a table.
     """
 
     task: Task
@@ -44,6 +45,7 @@ class Problem:
     has_binary: bool = False
     train_rows: tuple[int, ...] = ()
     validation_rows: tuple[int, ...] = ()
+    stream: Stream | None = None
 
 
 def problem_of(sets: Sequence[Dataset]) -> Problem:
@@ -56,6 +58,7 @@ def problem_of(sets: Sequence[Dataset]) -> Problem:
         outputs=max(outputs),
         is_padded=len({*zip(features, outputs, strict=True)}) > 1,
         has_binary=sets[0].task == "classification" and 2 in outputs,
+        stream=sets[0].stream,
     )
     return with_rows_of(problem, sets)
 
@@ -64,7 +67,7 @@ def with_rows_of(problem: Problem, sets: Sequence[Dataset]) -> Problem:
     """Return the problem for some of the sets that it covers, those of one `row_class`."""
     return replace(
         problem,
-        train_rows=_row_sizes([len(data.rows["train"]) for data in sets]),
+        train_rows=_row_sizes([data.epoch_rows for data in sets]),
         validation_rows=_row_sizes([len(data.rows["validation"]) for data in sets]),
     )
 
@@ -81,13 +84,14 @@ def column_class(data: Dataset, *, can_pad: bool = True) -> Hashable:
     if can_pad and data.task != "regression":
         columns, outputs = _round_up(columns, _FEATURES), _round_up(outputs, _CLASSES)
     has_weights = data.weights is not None
-    return data.task, data.features.dtype == np.uint8, has_weights, columns, outputs
+    is_bytes = data.features.dtype == np.uint8
+    return data.task, is_bytes, has_weights, data.stream, columns, outputs
 
 
 def row_class(data: Dataset) -> Hashable:
     """Return what data sets must have in common to share a program for training."""
     has_validation = len(data.rows["validation"]) > 0
-    return bisect_left(_TRAIN_ROWS, len(data.rows["train"])), has_validation
+    return bisect_left(_TRAIN_ROWS, data.epoch_rows), has_validation
 
 
 def bucket(rows: int) -> int:

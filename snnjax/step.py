@@ -29,8 +29,8 @@ Member = dict[str, Any]
 Tree = Any
 
 # Below a run's seed threefry draws the weights, and `noise` the rest: for dropout it has a stream
-# per step, for shuffling and Monte-Carlo dropout these, which no step reaches.
-SHUFFLE_STREAM, MONTE_CARLO_STREAM = 2**32 - 1, 2**32 - 2
+# per step, for shuffling, Monte-Carlo dropout and endless data these, which no step reaches.
+SHUFFLE_STREAM, MONTE_CARLO_STREAM, DATA_STREAM = 2**32 - 1, 2**32 - 2, 2**32 - 3
 GRADIENT_STREAM = 2**31 - 1
 
 

@@ -1,15 +1,18 @@
 """Epochs of one member as one compiled loop, with early stopping as state on the device."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from snnjax.arrays import Arrays, View
 from snnjax.config.split import Program
+from snnjax.data.dataset import Stream
 from snnjax.evaluation import (
     gather,
+    generate,
     is_weighted,
     of_size,
     spread_rows,
@@ -26,7 +29,9 @@ from snnjax.optim.plateau import begin as begin_plateau
 from snnjax.optim.schedules import Pace
 from snnjax.shapes import Problem
 from snnjax.step import (
+    DATA_STREAM,
     SHUFFLE_STREAM,
+    Batch,
     Member,
     Network,
     TrainState,
@@ -36,6 +41,9 @@ from snnjax.step import (
 )
 
 RUNNING, FINISHED, DIVERGED = 0, 1, 2
+
+_Take: TypeAlias = Callable[[jax.Array, jax.Array, jax.Array], Batch]
+"""From a batch's place in the epoch, the step and the mask of its rows to the batch."""
 
 # With so many random bits, at most a sixteenth of the rows tie with the one before.
 _FEW_TIES_BITS = 17
@@ -201,15 +209,17 @@ def _train_epoch(
     arrays: Arrays,
     span: tuple[jax.Array, jax.Array] | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Take one step per batch of a new permutation of the training rows, the last one shorter.
+    """Take one step per batch of the epoch's training rows, the last one shorter.
 
     Or only the steps of a span of batches.
     """
-    size = _batch_size(program, problem)
-    first, count = arrays.view.first["train"], arrays.view.rows["train"]
-    order = _permutation(member, state.epoch, count, problem.train_rows)
-    # The slice of the last batch must not be shifted back to fit.
-    order = jnp.minimum(jnp.pad(order, (0, size)), count - 1)
+    size, stream = _batch_size(program, problem), problem.stream
+    count = _epoch_rows(problem, arrays)
+    take = (
+        _from_table(program, problem, member, state.epoch, arrays, size)
+        if stream is None
+        else _from_stream(stream, program, member, arrays)
+    )
     used = used_columns(problem, arrays.view)
     pace = pace_of(program, problem, member, state, arrays)
     begin, end = (0, pace.epoch_steps) if span is None else span
@@ -218,10 +228,8 @@ def _train_epoch(
         batch: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         train, totals = carry
-        rows = arrays.table.indices[first + jax.lax.dynamic_slice(order, (batch * size,), (size,))]
-        gathered = gather(arrays, rows, batch * size + jnp.arange(size) < count)
-        gathered = weigh(program, arrays, rows, gathered)
-        train, sums = train_step(program, problem, member, train, gathered, used, pace)
+        taken = take(batch, train.step, batch * size + jnp.arange(size) < count)
+        train, sums = train_step(program, problem, member, train, taken, used, pace)
         return train, jax.tree.map(jnp.add, totals, sums)
 
     names = ("loss", "count") + (("hits",) if problem.task != "regression" else ())
@@ -241,12 +249,50 @@ def pace_of(
     """Return where an epoch lies in the training."""
     size = _batch_size(program, problem)
     factor = state.plateau.factor if isinstance(state.plateau, Plateau) else 1.0
-    batches = (arrays.view.rows["train"] + size - 1) // size
+    batches = (_epoch_rows(problem, arrays) + size - 1) // size
     return Pace(batches, member["training.epochs"], factor)
 
 
 def _batch_size(program: Program, problem: Problem) -> int:
     return min(program.training.batch_size, problem.train_rows[-1])
+
+
+def _epoch_rows(problem: Problem, arrays: Arrays) -> jax.Array:
+    """Return how many rows an epoch trains on: all there are, or of endless ones the chosen."""
+    stream = problem.stream
+    return arrays.view.rows["train"] if stream is None else jnp.int32(stream.rows)
+
+
+def _from_table(
+    program: Program,
+    problem: Problem,
+    member: Member,
+    epoch: jax.Array,
+    arrays: Arrays,
+    size: int,
+) -> _Take:
+    """Return what takes the batches of a new permutation of the training rows."""
+    first, count = arrays.view.first["train"], arrays.view.rows["train"]
+    order = _permutation(member, epoch, count, problem.train_rows)
+    # The slice of the last batch must not be shifted back to fit.
+    order = jnp.minimum(jnp.pad(order, (0, size)), count - 1)
+
+    def take(batch: jax.Array, step: jax.Array, mask: jax.Array) -> Batch:
+        rows = arrays.table.indices[first + jax.lax.dynamic_slice(order, (batch * size,), (size,))]
+        return weigh(program, arrays, rows, gather(arrays, rows, mask))
+
+    return take
+
+
+def _from_stream(stream: Stream, program: Program, member: Member, arrays: Arrays) -> _Take:
+    """Return what makes the batch of every step anew, by the seed and the step alone."""
+    key = noise.fold(noise.make_key(member["seed"]), DATA_STREAM)
+
+    def take(batch: jax.Array, step: jax.Array, mask: jax.Array) -> Batch:
+        made = generate(stream, noise.fold(key, step), arrays, mask)
+        return weigh(program, arrays, jnp.zeros_like(made.targets), made)
+
+    return take
 
 
 def _permutation(

@@ -32,6 +32,7 @@ IMAGES: Mapping[int, tuple[Shape, Blocks]] = {
     for shape, blocks in (
         (Shape(28, 28, 1), _SHALLOW),
         (Shape(32, 32, 3), _DEEP),
+        (Shape(32, 32, 1), _DEEP),
         (Shape(8, 8, 1), _SHALLOW),
     )
 }

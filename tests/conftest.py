@@ -1,11 +1,14 @@
 """Strict JAX for every test, small data that needs no file, programs in other processes."""
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -18,6 +21,10 @@ from snnjax.data.dataset import SPLITS, Dataset
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+T = TypeVar("T")
+# Most of the time of these tests is the compiler's; what it does at its worst must be right too.
+hasty = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
 # Runs that report to their folders only.
 QUIET = LoggingConfig(progress="none", wandb=WandbConfig(mode="disabled"))
 ROOT = Path(snnjax.__file__).parent.parent
@@ -29,6 +36,26 @@ def note():
     with open({path!r}, "w") as file:
         file.write("\\n".join(sys.modules))
 """
+
+
+# The folder of what was compiled in this session, of which all of its processes know.
+COMPILED = "SNNJAX_TESTS_COMPILED"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let JAX find what another test has compiled alike, although modules let go of theirs.
+
+    It asks with the lowered program itself, so that nothing else can be found by mistake.
+    """
+    if not hasattr(config, "workerinput"):
+        os.environ[COMPILED] = tempfile.mkdtemp(prefix="snnjax-tests-")
+    jax.config.update("jax_compilation_cache_dir", os.environ[COMPILED])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(COMPILED), ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +87,19 @@ def slow_but(cases: Sequence[Any], *quick: int) -> list[Any]:
         return pytest.param(*values, marks=pytest.mark.slow)
 
     return [case if place in quick else marked(case) for place, case in enumerate(cases)]
+
+
+def check_each(cases: Iterable[T], name: Callable[[T], object], check: Callable[[T], Any]) -> None:
+    """Check cases of which there are too many for a test each; tell by name of all that fail."""
+    failures: list[BaseException] = []
+    for case in cases:
+        try:
+            check(case)
+        except (Exception, pytest.fail.Exception) as failure:
+            failure.add_note(f"of {name(case)}")
+            failures.append(failure)
+    if failures:
+        raise BaseExceptionGroup("cases that fail", failures)
 
 
 def make_dataset(

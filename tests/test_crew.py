@@ -140,6 +140,7 @@ def assert_each_epoch_once(records, trained):
         assert epochs == list(range(1, outcome.epochs + 1))
 
 
+@pytest.mark.slow  # quick, `test_ending` compares two in lockstep
 @pytest.mark.parametrize("lanes", [2, 4])
 def test_those_moved_together_end_as_alone(lanes, moves):
     records = []
@@ -149,6 +150,7 @@ def test_those_moved_together_end_as_alone(lanes, moves):
     assert_each_epoch_once(records, together)
 
 
+@pytest.mark.slow
 def test_those_in_a_smaller_crew_end_as_alone(moves, monkeypatch):
     monkeypatch.setattr(population, "_WORTH", -1e9)
     records = []

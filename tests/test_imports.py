@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 # From the top down: a module may import from its own folder and from lower layers.
 LAYERS = (
     ("train", "callback", "models"),
-    ("app", "schedules", "status"),
+    ("app", "contact_sheet", "schedules", "status"),
     ("multirun",),
     ("listing",),
     ("summary", "sweep"),
@@ -31,6 +31,7 @@ LAYERS = (
     ("optim",),
     ("nn",),
     ("data", "theory"),
+    ("figures",),
     ("widths",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
@@ -41,6 +42,7 @@ LAYERS = (
 ALLOWED_UPWARD = {
     ("config", "data.catalog"),
     ("theory.__main__", "endings"),
+    ("figures.__main__", "endings"),
     ("theory.commands.predict", "data.load"),
     ("theory.commands.predict", "data.dataset"),
     ("theory.commands.predict", "guard"),
@@ -60,6 +62,7 @@ NUMPY_ONLY = (
     "registry",
     "guard",
     "theory",
+    "figures",
 )
 ON_DEVICE = PACKAGE / "theory" / "moments" / "device.py"
 

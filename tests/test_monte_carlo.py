@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import QUIET, make_dataset
+from conftest import QUIET, make_dataset, slow_but
 from scipy.special import expit, softmax, xlogy
 from scipy.stats import norm
 
@@ -339,7 +339,7 @@ def test_missing_labels_take_no_part(tmp_path):
         assert float(sums[name]) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sklearn_digits", "sklearn_diabetes"])
+@pytest.mark.parametrize("name", slow_but(["sklearn_digits", "sklearn_diabetes"], 1))
 def test_a_run_reports_it(name, tmp_path, monkeypatch):
     """Of validation and test rows, whatever the size of the parts they are scored in."""
     metrics = trained(name, tmp_path / "a")

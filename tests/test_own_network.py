@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import slow_but
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = ["data.name=sklearn_wine", "training=debug", "logging=quiet", "hydra.run.dir=run"]
@@ -39,7 +40,7 @@ def test_a_name_the_file_lacks_is_refused(folder):
     assert not (folder / "run/result.json").exists()
 
 
-@pytest.mark.parametrize("choice", ["model.norm=weight", "model.init=lsuv"])
+@pytest.mark.parametrize("choice", slow_but(["model.norm=weight", "model.init=lsuv"], 1))
 def test_what_begins_from_data_is_refused_without_a_method_for_it(folder, choice):
     result = train(folder, "model.name=mynet:Skip", choice)
     assert result.returncode == 2

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import slow_but
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = ["experiment=quickstart", "training=debug", "logging=quiet"]
@@ -75,7 +76,7 @@ def test_the_wheel_runs_in_a_fresh_environment(wheel, tmp_path):
     assert "msra" in printed
 
 
-@pytest.mark.parametrize("directory", ["repository", "elsewhere"])
+@pytest.mark.parametrize("directory", slow_but(["repository", "elsewhere"], 1))
 def test_the_checkout_runs_from_any_directory(directory, tmp_path):
     cwd = ROOT if directory == "repository" else tmp_path
     folder = tmp_path / "run"

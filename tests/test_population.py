@@ -37,10 +37,13 @@ def make_members(optimizer_of, count=5, dropout=0.1):
 @pytest.mark.parametrize("lanes", slow_but([1, 2, 5], 1))
 @pytest.mark.parametrize(
     "optimizer",
-    [
-        lambda rate: SgdConfig(learning_rate=rate, momentum=0.5 + rate),
-        lambda rate: NadamConfig(learning_rate=rate / 10),
-    ],
+    slow_but(
+        [
+            lambda rate: SgdConfig(learning_rate=rate, momentum=0.5 + rate),
+            lambda rate: NadamConfig(learning_rate=rate / 10),
+        ],
+        0,
+    ),
     ids=["momentum", "nadam"],
 )
 def test_a_population_equals_single_runs(lanes, optimizer):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import QUIET, make_dataset
+from conftest import QUIET, make_dataset, slow_but
 from jax.test_util import check_grads
 from scipy import stats
 
@@ -235,7 +235,9 @@ def moments(precision: str) -> np.ndarray:
         return np.asarray(by_layer(x), np.float64)
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-6), ("bf16", 2e-3)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), slow_but([("float32", 1e-6), ("bf16", 2e-3)], 1)
+)
 def test_what_rounding_does_to_the_moments(precision: str, tolerance: float) -> None:
     """Of the same weights and inputs; the tolerance is absolute, for means and variances alike."""
     exact, rounded = moments("float64"), moments(precision)

@@ -1,12 +1,13 @@
 """One step: loss, gradients and SGD trajectories equal PyTorch's on copied weights."""
 
 import copy
+from itertools import product
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import make_dataset
+from conftest import make_dataset, slow_but
 from scipy.special import logsumexp
 
 from snnjax import step as step_module
@@ -69,9 +70,13 @@ def torch_loss(torch, task, model, batch):
     return torch.nn.functional.mse_loss(outputs, torch.tensor(targets, dtype=dtype))
 
 
-@pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("depth", [1, 8, 20])
+TASKS = ("classification", "regression")
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "depth"),
+    slow_but([*product(TASKS, CASES, (1, 8, 20))], 1, 4, 8),
+)
 def test_loss_and_gradients_equal_pytorch(task, name, depth):
     """To float32 rounding: as close to PyTorch's float64 gradients as its own float32 ones are.
 

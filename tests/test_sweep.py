@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import QUIET
+from conftest import QUIET, slow_but
 
 from snnjax import compilation, experiment, sweep
 from snnjax.config.optimization import SgdConfig
@@ -58,8 +58,7 @@ def grid() -> list[Config]:
     ]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("members", [3, 64])
+@pytest.mark.parametrize(("members", "workers"), slow_but([(3, 1), (3, 2), (64, 1), (64, 2)], 1, 2))
 def test_a_sweep_gives_the_numbers_of_single_runs(tmp_path, workers, members):
     runs = make_runs(tmp_path / "together", *grid())
     ended = train_all(tmp_path, runs, members=members, workers=workers)

@@ -51,7 +51,7 @@ def assert_same(one, other, **tolerance):
 
 
 @pytest.mark.parametrize(
-    "optimizer", [SgdConfig(momentum=0.9), NadamConfig()], ids=lambda o: o.name
+    "optimizer", slow_but([SgdConfig(momentum=0.9), NadamConfig()], 0), ids=lambda o: o.name
 )
 def test_an_epoch_equals_a_loop_of_steps(optimizer):
     """200 rows in batches of 32: six whole ones and one of 8, each row exactly once."""
@@ -120,6 +120,7 @@ def test_evaluation_is_exact_over_the_whole_split(counts, monkeypatch):
             assert ours["roc_auc"] == pytest.approx(np.mean(areas), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_regression_metrics_are_in_the_targets_own_unit():
     data = make_dataset(task="regression")
     program, problem, _, _ = make(data=data)
@@ -151,9 +152,8 @@ def test_bytes_are_scaled_after_they_are_gathered():
     assert outcome == expected
 
 
-@pytest.mark.parametrize(
-    "monitor", slow_but(sorted({*BY_TASK["classification"], *BY_TASK["regression"]}), 0, 3)
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("monitor", sorted({*BY_TASK["classification"], *BY_TASK["regression"]}))
 def test_early_stopping_follows_its_definition(monitor):
     """Recomputed from the recorded curve: first best epoch, then `patience` epochs without gain."""
     task = "classification" if monitor in BY_TASK["classification"] else "regression"
@@ -234,7 +234,7 @@ def test_weights_alone_can_diverge():
     assert (outcome.status, outcome.epochs) == ("diverged", 1)
 
 
-@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+@pytest.mark.parametrize("monitor", slow_but(["loss", "accuracy"], 1))
 def test_validation_alone_can_diverge(monitor):
     data = make_dataset()
     features = data.features.copy()
@@ -335,7 +335,7 @@ def test_same_seed_same_bits_other_seed_other_numbers():
     )
 
 
-@pytest.mark.parametrize("length", [1, 2, 8])
+@pytest.mark.parametrize("length", slow_but([1, 2, 8], 1))
 def test_chunks_of_any_length_give_the_same_bits(length, monkeypatch):
     whole, _, records = train(epochs=11, patience=4)
     monkeypatch.setattr(programs, "_MAX_CHUNK", length)

@@ -113,7 +113,7 @@ CASES = {
 }
 
 
-QUICK = ("balanced and rows", "regression", "balanced labels and rows", "smoothed labels")
+QUICK = ("balanced and rows", "regression", "balanced labels and rows")
 
 
 @pytest.mark.parametrize(

@@ -164,9 +164,9 @@ def convolutions_need_images(config: Config) -> str:
     from snnjax.data import catalog
 
     name, data = config.model.name, config.data.name
-    if name not in CONVOLUTIONAL or data in catalog.images():
+    if name not in CONVOLUTIONAL or catalog.entry_of(config.data).image is not None:
         return ""
-    sets = ", ".join(catalog.images())
+    sets = ", ".join([*catalog.images(), catalog.IMAGES])
     return complaint("model.name", name, f"{data} holds no images", f"data.name={sets}")
 
 
@@ -249,6 +249,15 @@ def table_has_file(config: Config) -> str:
         return ""
     problem = "is not an existing file" if data.path else "data.name=table needs a file"
     return complaint("data.path", show(data.path), problem, "a CSV file with a header")
+
+
+def images_have_folder(config: Config) -> str:
+    """Refuse images of one's own without a folder."""
+    data = config.data
+    if data.name != "images" or (data.path and Path(data.path).expanduser().is_dir()):
+        return ""
+    problem = "is not an existing folder" if data.path else "data.name=images needs a folder"
+    return complaint("data.path", show(data.path), problem, "a folder of images")
 
 
 def kernels_are_addressable(config: Config) -> str:
@@ -382,6 +391,7 @@ RULES: Sequence[Rule] = (
     smoothing_needs_cross_entropy,
     class_weights_fit_task,
     table_has_file,
+    images_have_folder,
     kernels_are_addressable,
     data_set_has_predictors,
     root_exists,

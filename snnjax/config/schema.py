@@ -20,7 +20,8 @@ CONVOLUTIONAL = ("cnn", "cnn_relu")
 """Names of the models that see their inputs as images."""
 
 
-_TABLE = {"name": ("table",)}
+_TABLE, _IMAGES = {"name": ("table",)}, {"name": ("images",)}
+_OWN, _ENDLESS = {"name": ("table", "images")}, {"name": ("shapeset",)}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class DataConfig:
     """Which data set, which split of it, and how its inputs are scaled.
 
     A `table` of one's own is a CSV file with a header. `targets` and `weight` name columns, all
-    others are features; without `targets` the last of these is the target.
+    others are features; without `targets` the last of these is the target. `images` are a folder
+    with a folder for every class. Endless data are trained on `rows` at a time, called an epoch.
     """
 
     name: str = choice("sklearn_digits", "dataset", role="data")
@@ -37,12 +39,17 @@ class DataConfig:
     validation: Literal["default"] | float = number("default", low=0, below=1, role="data")
     standardize: Literal["standard", "none"] = option("standard", role="data")
 
-    # Of a table of one's own.
-    path: str | None = option(None, role="data", only=_TABLE)
+    # Of data of one's own.
+    path: str | None = option(None, role="data", only=_OWN)
+    folds: int = number(5, low=2, high=1000, role="data", only=_OWN)
     task: Task = option("classification", role="data", only=_TABLE)
     targets: tuple[str, ...] | None = option(None, role="data", only=_TABLE)
     weight: str | None = option(None, role="data", only=_TABLE)
-    folds: int = number(5, low=2, high=1000, role="data", only=_TABLE)
+    size: int = number(32, low=1, high=4096, role="data", only=_IMAGES)
+    channels: Literal[1, 3] = option(3, role="data", only=_IMAGES)
+
+    # Of endless data.
+    rows: int = number(10_000, low=1, high=1_000_000_000, role="data", only=_ENDLESS)
 
 
 _ALPHA = {"dropout_kind": ("alpha", "feature_alpha")}

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -86,7 +88,7 @@ def fingerprint(config: Config) -> str:
     """Return 16 hexadecimal digits that identify a run: equal digits, same run.
 
     Fields of the role `run` do not count, nor those that have no meaning beside the others, nor
-    does the way a number was written. A table of one's own is what it holds, wherever it lies.
+    does the way a number was written. Data of one's own are what they hold, wherever they lie.
     """
     identity = {
         leaf.path: _canonical(leaf, value) for leaf, value in values(config) if leaf.role != "run"
@@ -98,12 +100,38 @@ def fingerprint(config: Config) -> str:
 
 
 def _content(path: Path) -> str:
-    """Return a digest of a file, its name where it cannot be read."""
+    """Return a digest of a file, or of a folder's files; its name where it cannot be read."""
     try:
+        if path.is_dir():
+            return _digest_all(path, tuple(_stamped(path)))
         seen = path.stat()
         return _digest(path, seen.st_mtime_ns, seen.st_size)
     except OSError:
         return str(path)
+
+
+def _stamped(folder: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield the files of folders in a folder: path below it, time of change, size.
+
+    Those whose names begin with a dot do not count, nor do those beside the folders of classes.
+    """
+    for here, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names = (name for name in sorted(files) if not name.startswith("."))
+        for path in (Path(here, name) for name in names if Path(here) != folder):
+            seen = path.stat()
+            yield path.relative_to(folder).as_posix(), seen.st_mtime_ns, seen.st_size
+
+
+@lru_cache(maxsize=8)
+def _digest_all(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
+    """Hash names and contents of files once, until one is changed."""
+    total = hashlib.sha256()
+    for name, _, size in files:
+        total.update(f"{name}\0{size}\0".encode())
+        with (folder / name).open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
 
 
 @lru_cache(maxsize=64)

@@ -14,8 +14,8 @@ from snnjax.metric_names import Task
 if TYPE_CHECKING:
     from snnjax.config.schema import DataConfig
 
-TABLE = "table"
-"""The name of tables of one's own, of which the configuration says all there is to know."""
+TABLE, IMAGES = "table", "images"
+"""Names of tables and of image folders of one's own: the configuration says what they are."""
 UCI_TABLE = os.path.join(os.path.dirname(__file__), "uci121.csv")
 
 
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
     Attributes:
         reader: `package.module:function`, called with the name and the root folder; that of
-            tables of one's own with the configuration of the data.
+            data of one's own with the configuration of the data.
         folds: Values `data.fold` may take: 0 to folds - 1.
         task: What its targets ask for.
         image: Height, width and channels if its rows are images, plane by plane.
@@ -63,6 +63,7 @@ _OTHERS: Mapping[str, Entry] = {
     "fashion_mnist": Entry("snnjax.data.vision:read_idx_set", 5, image=(28, 28, 1)),
     "boston": Entry("snnjax.data.tabular:read_boston", 5, "regression"),
     "htru2": Entry("snnjax.data.tabular:read_htru2", 10),
+    "shapeset": Entry("snnjax.data.shapeset:read", 1, image=(32, 32, 1)),
     "sklearn_breast_cancer": Entry("snnjax.data.bundled:read", 5),
     "sklearn_diabetes": Entry("snnjax.data.bundled:read", 5, "regression"),
     "sklearn_digits": Entry("snnjax.data.bundled:read", 5, image=(8, 8, 1)),
@@ -70,6 +71,7 @@ _OTHERS: Mapping[str, Entry] = {
     "sklearn_linnerud": Entry("snnjax.data.bundled:read", 5, "regression"),
     "sklearn_wine": Entry("snnjax.data.bundled:read", 5),
     TABLE: Entry("snnjax.data.own_table:read", 5),
+    IMAGES: Entry("snnjax.data.image_folder:read", 5),
 }
 _UCI = Entry("snnjax.data.uci:read", 4)
 
@@ -118,7 +120,11 @@ def entry_of(data: "DataConfig") -> Entry:
         DataError: There is no such data set; the message names the nearest one.
     """
     known = entry(data.name)
-    return known._replace(folds=data.folds, task=data.task) if data.name == TABLE else known
+    if data.name == TABLE:
+        return known._replace(folds=data.folds, task=data.task)
+    if data.name == IMAGES:
+        return known._replace(folds=data.folds, image=(data.size, data.size, data.channels))
+    return known
 
 
 def folds(name: str) -> int:
@@ -128,7 +134,7 @@ def folds(name: str) -> int:
 
 @cache
 def images() -> Mapping[str, tuple[int, int, int]]:
-    """Return height, width and channels of the images in each data set that has such."""
+    """Return height, width and channels of the images in each published data set of such."""
     shapes = {name: entry(name).image for name in names()}
     return {name: shape for name, shape in shapes.items() if shape is not None}
 

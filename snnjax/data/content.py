@@ -1,6 +1,7 @@
 """What a reader returns: one data set as published, before a fold is chosen and inputs scaled."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnjax.data.catalog import DataError
-from snnjax.data.dataset import Task
+from snnjax.data.dataset import Stream
+from snnjax.data.scaling import Scaling
+from snnjax.metric_names import Task
 
 Mask = NDArray[np.bool_]
 
@@ -26,6 +29,10 @@ class Content:
         validation: (rows, folds), the set's own validation rows; None if it defines none.
         weights: (rows,) float64, what rows weigh in the loss; None if all weigh the same.
         tasks: Names of the outputs of `multilabel`.
+        classes: Names of the classes; empty where they have none but their numbers.
+        stream: Where training rows come from, if not from the features; see `Dataset`.
+        scalings: For every choice of `data.standardize` how features are scaled, where that does
+            not depend on the training rows.
     """
 
     task: Task
@@ -36,6 +43,9 @@ class Content:
     validation: Mask | None = None
     weights: NDArray[np.float64] | None = None
     tasks: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    stream: Stream | None = None
+    scalings: Mapping[str, Scaling] | None = None
 
     @cached_property
     def sha256(self) -> str:

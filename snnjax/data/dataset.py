@@ -1,7 +1,9 @@
 """What every loader returns: the arrays of one data set, its split and its input scaling."""
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,28 @@ from numpy.typing import NDArray
 from snnjax.metric_names import Task
 
 SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Training rows without end, each a function of random words, made while they are trained on.
+
+    Attributes:
+        generator: `package.module:function`, called with (rows, words) uint32 and an array
+            namespace, `numpy` or `jax.numpy`; returns features and targets as a `Dataset` has them.
+        words: Random words of a row.
+        rows: Rows of an epoch.
+    """
+
+    generator: str
+    words: int
+    rows: int = 10_000
+
+    def render(self, words: Any, xp: Any) -> tuple[Any, Any]:
+        """Call the generator."""
+        module, function = self.generator.split(":")
+        features, targets = getattr(importlib.import_module(module), function)(words, xp)
+        return features, targets
 
 
 @dataclass(frozen=True)
@@ -36,6 +60,9 @@ class Dataset:
         sha256: Hex digest of the unscaled content, the same however the files were packed.
         weights: (rows,) float32, what rows weigh in the loss; None if all weigh the same.
         tasks: Names of the outputs of `multilabel`.
+        classes: Names of the classes; empty where they have none but their numbers.
+        stream: Where training rows come from; None if they are those of the array. Otherwise
+            `rows["train"]` are others like them, for whatever else is asked of training rows.
     """
 
     name: str
@@ -51,3 +78,10 @@ class Dataset:
     sha256: str
     weights: NDArray[np.float32] | None = None
     tasks: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    stream: Stream | None = None
+
+    @property
+    def epoch_rows(self) -> int:
+        """How many rows are trained on in an epoch."""
+        return len(self.rows["train"]) if self.stream is None else self.stream.rows

@@ -52,6 +52,8 @@ def load(config: DataConfig, content: Content | None = None) -> Dataset:
         sha256=content.sha256,
         weights=weights,
         tasks=content.tasks,
+        classes=content.classes,
+        stream=None if content.stream is None else replace(content.stream, rows=config.rows),
     )
 
 
@@ -64,7 +66,13 @@ def load_all(configs: Iterable[DataConfig]) -> dict[DataConfig, Dataset | Except
     sources: dict[DataConfig, list[DataConfig]] = {}
     usual = DataConfig()
     for config in dict.fromkeys(configs):
-        source = replace(config, fold=0, validation=usual.validation, standardize=usual.standardize)
+        source = replace(
+            config,
+            fold=0,
+            validation=usual.validation,
+            standardize=usual.standardize,
+            rows=usual.rows,
+        )
         sources.setdefault(source, []).append(config)
     loaded: dict[DataConfig, Dataset | Exception] = {}
     for source, own in sources.items():
@@ -86,7 +94,7 @@ def load_all(configs: Iterable[DataConfig]) -> dict[DataConfig, Dataset | Except
 
 def read_for(config: DataConfig) -> Content:
     """Return the data set that a configuration chooses, whatever its fold; see `read`."""
-    if config.name != catalog.TABLE:
+    if config.name not in (catalog.TABLE, catalog.IMAGES):
         return read(config.name, config.root)
     content: Content = _reader(config.name)(config)
     return content
@@ -96,7 +104,7 @@ def read(name: str, root: str | None = None) -> Content:
     """Return data set `name` as published, checked to be finite.
 
     Args:
-        name: One of `catalog.names()`, but for a table of one's own.
+        name: One of `catalog.names()`, but for data of one's own.
         root: Folder to look in first; see `files`.
 
     Raises:
@@ -135,6 +143,8 @@ def _scale_features(
     raw, columns = content.features, content.features.shape[1]
     if raw.dtype == np.uint8:
         images = raw.astype(np.uint8, copy=False)
+        if content.scalings is not None:
+            return images, content.scalings[config.standardize]
         fitted = scaling.fit_bytes(images, train) if standard else scaling.unit_interval(columns)
         return images, fitted
     table = raw.astype(np.float64, copy=False)

@@ -17,6 +17,17 @@ from snnjax.data.content import Content
 from snnjax.data.files import Source
 
 CLASSES = 10
+CLASS_NAMES: Mapping[str, tuple[str, ...]] = {
+    "cifar10": (
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    ),
+    "fashion_mnist": (
+        *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
+        *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    ),
+}
+"""In the order of their labels, as published; those of MNIST are numbers."""
 _UNPACKING = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError)
 
 # md5 of the members, in the order of their rows; the published layout, 10,000 records each.
@@ -193,4 +204,5 @@ def _image_content(
         targets=labels.astype(np.int32),
         outputs=CLASSES,
         test=np.broadcast_to(is_test[:, None], (len(images), catalog.folds(name))),
+        classes=CLASS_NAMES.get(name, ()),
     )

@@ -1,7 +1,6 @@
 """A look at all members of a population: what is measured, and where in an epoch, on the device."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -77,17 +76,26 @@ def walk_members(
 
 
 def labels(
-    program: Program, problem: Problem, seat: Any, state: Any, table: Any
+    program: Program, problem: Problem, seats: Seat, state: MemberState, table: Table
 ) -> dict[str, list[str]]:
-    """Return the names of a member's layers, kernels and outputs, from shapes alone."""
-    found: dict[str, list[str]] = {}
+    """Return the names of the members' layers and kernels, from shapes alone."""
+    identity = program, problem
+    if identity not in _labels:
+        found: dict[str, list[str]] = {}
 
-    def see(seat: Seat, state: MemberState, table: Table) -> jax.Array:
-        member, view = seat
-        scene = Scene(program, problem, member, state, Arrays(table, view), rows=2)
-        found["layers"] = [*scene.layers]
-        found["kernels"] = [*scene.kernels]
-        return jnp.zeros(())
+        def see(seat: Seat, state: MemberState, table: Table) -> jax.Array:
+            member, view = seat
+            scene = Scene(program, problem, member, state, Arrays(table, view), rows=2)
+            found["layers"], found["kernels"] = [*scene.layers], [*scene.kernels]
+            return jnp.zeros(())
 
-    jax.eval_shape(see, seat, state, table)
-    return found
+        one = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (seats, state)
+        )
+        jax.eval_shape(see, *one, table)
+        _labels[identity] = found
+    return _labels[identity]
+
+
+# By program and problem; as many as compiled programs are kept, or fewer.
+_labels: dict[tuple[Program, Problem], dict[str, list[str]]] = {}

@@ -1,6 +1,7 @@
 """When members are looked at while they are trained, and who is told what was seen."""
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -17,7 +18,11 @@ from snnjax.crew import Crew, states
 from snnjax.diagnostics.look import Choice, labels, look_at_members, walk_members
 from snnjax.ending import fetch
 from snnjax.shapes import Problem, bucket
+<<<<<<< HEAD
+from snnjax.step import parameter_count
+=======
 from snnjax.training import RUNNING
+>>>>>>> diagtests
 
 # Later than any epoch.
 _EVER = 2**31
@@ -25,8 +30,11 @@ _WHEN = frozenset({"epoch", "step", "status"})
 
 # At the interval `auto` looks take about this share of the training.
 _SHARE = 0.03
-# What measures cost, in passes of the probe rows forward and back.
-_PASSES = {"activations": 0.8, "gradients": 1.2, "weights": 1.0, "jacobians": 4.0, "noise": 1.2}
+# What that is reckoned with: passes of the probe rows forward and back, and how many kinds of
+# values are described for each layer; arithmetic and seconds of a core (benchmarks/diagnostics.py).
+_PASSES = {"activations": 0.4, "gradients": 1.0, "weights": 0.5, "jacobians": 5.0, "noise": 1.2}
+_KINDS = {"activations": 2, "gradients": 3, "weights": 2, "jacobians": 4, "units": 1, "theory": 1}
+_FLOPS_PER_SECOND, _KIND_SECONDS, _STEP_SECONDS = 1e11, 2e-4, 1e-5
 
 
 @dataclass(frozen=True)
@@ -106,13 +114,15 @@ class Observer:
     ) -> None:
         member, view = people.numbers
         rows = {split: own[:count] for split, own in view.rows.items()}
+        if problem.stream is not None:
+            rows["train"] = np.full(count, problem.stream.rows)
         self.compile_seconds = 0.0
         self._watch, self._program, self._problem = watch, program, problem
         self._start, self._table = people, table
         self._count = count
         sizes = problem.validation_rows or problem.train_rows
         self._choice = Choice(watch.config.measures, min(watch.config.rows, bucket(sizes[-1])))
-        self._every = _interval(watch.config, program, rows)
+        self._every = _interval(watch.config, program, problem, rows)
         # A member's epoch has so many steps.
         size = min(program.training.batch_size, problem.train_rows[-1])
         self._batches = -(-rows["train"] // size)
@@ -165,8 +175,11 @@ class Observer:
         program, seconds = compiled(look_at_members, statics, arguments)
         self.compile_seconds += seconds
         if not self._labels:
-            seat, state = jax.tree.map(_of_one, (people.at_work, people.state))
-            self._labels = labels(self._program, self._problem, seat, state, self._table)
+            began = time.perf_counter()
+            self._labels = labels(
+                self._program, self._problem, people.at_work, people.state, self._table
+            )
+            self.compile_seconds += time.perf_counter() - began
         self._pending.append(_Seen(epoch, people.order, program(*arguments)))
 
     def _show(self, seen: "_Seen") -> None:
@@ -208,10 +221,6 @@ def observe(
     return Observer(watch, program, problem, people, table, count)
 
 
-def _of_one(leaf: jax.Array) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
-
-
 def _walks(
     steps: Sequence[int], batches: NDArray[Any], longest: int
 ) -> Mapping[int, Sequence[int]]:
@@ -233,13 +242,21 @@ def _walks(
     return walks
 
 
-def _interval(config: DiagnosticsConfig, program: Program, rows: Mapping[str, NDArray[Any]]) -> int:
+def _interval(
+    config: DiagnosticsConfig, program: Program, problem: Problem, rows: Mapping[str, NDArray[Any]]
+) -> int:
     """Return how many epochs lie between two looks."""
     if config.every != "auto":
         return int(config.every)
-    split = "validation" if rows["validation"].any() else "train"
-    probe = min(config.rows, int(rows[split].max()))
-    cost = sum(_PASSES.get(name, 0.0) for name in config.measures) * probe
+    weights, layers = parameter_count(program, problem), program.model.depth + 1
+    split = "validation" if problem.validation_rows else "train"
+    seen = int(rows[split].max())
+    passed = sum(_PASSES.get(name, 0.0) for name in config.measures) * min(config.rows, seen)
     if "units" in config.measures:
-        cost += int(rows[split].max()) / 3  # forward only
-    return max(1, math.ceil(cost / (_SHARE * int(rows["train"].min()))))
+        passed += seen / 3  # forward only
+    kinds = sum(_KINDS.get(name, 0) for name in config.measures)
+    look = 6 * weights * passed / _FLOPS_PER_SECOND + kinds * layers * _KIND_SECONDS
+    trained = int(rows["train"].min())
+    steps = -(-trained // program.training.batch_size)
+    epoch = 6 * weights * trained / _FLOPS_PER_SECOND + steps * layers * _STEP_SECONDS
+    return max(1, math.ceil(look / (_SHARE * epoch)))

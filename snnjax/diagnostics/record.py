@@ -93,13 +93,18 @@ class Record:
         np.savez_compressed(content, **(stacked | self._constant))
         write_whole(self.path, content.getvalue())
 
+    @property
+    def last(self) -> dict[str, NDArray[Any]]:
+        """The last look, with what is the same of all."""
+        return self._constant | self._looks[-1]
+
     def scalars(self) -> dict[str, float]:
         """Return the single numbers of the last look, `name` or `name.layer`."""
-        return scalars(self._constant | self._looks[-1])
+        return scalars(self.last)
 
     def histograms(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
         """Return the counts and the edges of the last look's histograms, by `name.layer`."""
-        last = self._constant | self._looks[-1]
+        last = self.last
         found = {}
         for name, counts in last.items():
             if not name.endswith("_histogram"):

@@ -1,6 +1,5 @@
 """Mean, variance, percentile and histogram of many values, on the device."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,8 +9,11 @@ import jax.numpy as jnp
 BINS = 100
 """Bins of a histogram, equally wide."""
 
-# Percentiles are those of so many values, evenly spread over all: sorting costs more than the rest.
-_SORTED = 8192
+# Percentiles come from narrower bins, of which each bin of the histogram is so many together.
+_NARROW = 20
+
+# Histograms and percentiles are those of about so many values, whole rows evenly spread over all.
+_COUNTED = 2**15
 
 
 class Values(NamedTuple):
@@ -34,7 +36,7 @@ class Statistics(NamedTuple):
     Attributes:
         mean: Scalar.
         variance: Scalar, divided by the number of values.
-        p98: Scalar, the 98th percentile.
+        p98: Scalar, the 98th percentile, to a part in 2,000 of the range of the values.
         histogram: (BINS,) uint32 counts.
         edges: (2,), the first and the last edge of the bins: the least value and the largest.
     """
@@ -58,13 +60,13 @@ def describe(values: Values) -> Statistics:
     variance = (jnp.where(valid, x - mean, 0) ** 2).sum() / count
     low = jnp.where(valid, x, jnp.inf).min()
     high = jnp.where(valid, x, -jnp.inf).max()
-    width = jnp.maximum(high - low, jnp.finfo(x.dtype).tiny)
-    place = jnp.clip(((x - low) / width * BINS).astype(jnp.int32), 0, BINS - 1)
     is_finite = jnp.isfinite(variance)
-    counts = jnp.zeros(BINS, jnp.uint32).at[place].add((valid & is_finite).astype(jnp.uint32))
-    numbers = mean, variance, _percentile(x, valid, 0.98), jnp.stack([low, high])
+    # Whole rows: a stride along both axes might come by some of the columns only.
+    step = max(1, x.size // _COUNTED)
+    narrow = _counts(x[::step], valid[::step] & is_finite, low, high)
+    numbers = mean, variance, _percentile(narrow, 0.98, low, high), jnp.stack([low, high])
     mean, variance, p98, edges = (jnp.where(is_finite, own, jnp.nan) for own in numbers)
-    return Statistics(mean, variance, p98, counts, edges)
+    return Statistics(mean, variance, p98, narrow.reshape(BINS, _NARROW).sum(1), edges)
 
 
 def describe_each(values: Sequence[Values]) -> Statistics:
@@ -93,32 +95,22 @@ def each_alike(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any
     return results
 
 
-def _percentile(x: jax.Array, valid: jax.Array, share: float) -> jax.Array:
-    """Return the value below which a share of the valid ones lies, interpolated linearly.
+def _counts(x: jax.Array, valid: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
+    """Count the valid values in narrow bins between the least and the largest."""
+    bins = BINS * _NARROW
+    width = jnp.maximum(high - low, jnp.finfo(x.dtype).tiny)
+    place = jnp.clip(((x - low) / width * bins).astype(jnp.int32), 0, bins - 1)
+    return jnp.zeros(bins, jnp.uint32).at[place].add(valid.astype(jnp.uint32))
 
-    Means nothing where one of them is not finite.
+
+def _percentile(counts: jax.Array, share: float, low: jax.Array, high: jax.Array) -> jax.Array:
+    """Return the value below which a share of what was counted lies, linear within its bin.
+
+    Sorting, which would be exact, takes ten times as long.
     """
-    step = max(1, -(-x.size // _SORTED))
-    # A step that shares a factor with the columns would come by some of them only.
-    while math.gcd(step, x.shape[1]) > 1:
-        step += 1
-    some, counted = x.ravel()[::step], valid.ravel()[::step]
-    ordered = _sort(jnp.where(counted, some, jnp.inf))
-    position = share * (jnp.maximum(counted.sum(), 1) - 1)
-    below = jnp.floor(position).astype(jnp.int32)
-    above = jnp.ceil(position).astype(jnp.int32)
-    part = (position - below).astype(x.dtype)
-    # At the last value `above` is `below`, and infinities of what does not count are not read.
-    return ordered[below] * (1 - part) + ordered[above] * part
-
-
-def _sort(x: jax.Array) -> jax.Array:
-    """Sort floats by their bits, which a CPU does four times as fast; NaN are anywhere."""
-    if x.dtype != jnp.float32:
-        return jnp.sort(x)
-
-    def flip(bits: jax.Array) -> jax.Array:
-        return jnp.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-
-    bits = flip(jax.lax.bitcast_convert_type(x, jnp.int32))
-    return jax.lax.bitcast_convert_type(flip(jnp.sort(bits)), jnp.float32)
+    below = jnp.cumsum(counts).astype(low.dtype)
+    wanted = share * below[-1]
+    place = jnp.minimum((below < wanted).sum(), len(counts) - 1)
+    before = below[place] - counts[place]
+    inside = (wanted - before) / jnp.maximum(counts[place], 1)
+    return low + (place + inside) * (high - low) / len(counts)

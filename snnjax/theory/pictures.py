@@ -3,13 +3,23 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snnjax.config.schema import ModelConfig
+from snnjax.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    make_figure,
+    styled,
+)
 from snnjax.theory.depth.forecast import Layer, forecast
 from snnjax.theory.depth.network import Ends
 from snnjax.theory.depth.slopes import numpy_slope
@@ -21,29 +31,12 @@ from snnjax.theory.moments.quadrature import Array, Function
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SUFFIXES = (".svg", ".png", ".pdf")
-
 # Values that differ by more than this factor are drawn on a logarithmic axis.
 _MANY = 5
 _GRADIENTS = 1e-8, 1e6
 _VARIANCES = 1e-6, 1e2  # what is drawn of all methods; those that leave it have failed
 _DOMAIN = ((-0.1, 0.1), (0.8, 1.5))  # of mu and nu in Theorem 1
 _LINES = (-0.6, -0.5), (0.8, 0.2)  # slopes and intercepts of two pieces of a maxout unit
-_STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "grid.linewidth": 0.5,
-    "legend.frameon": False,
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "snnjax",  # the same picture is the same file
-}
-_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _GREY, _SKY, _BLACK = (
-    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#555555", "#56b4e9", "#000000"),
-)
 
 
 def _dashes(place: int) -> tuple[float, tuple[float, float]]:
@@ -53,55 +46,35 @@ def _dashes(place: int) -> tuple[float, tuple[float, float]]:
 
 _SELU = "SELU, LeCun"
 _METHODS: Mapping[str, tuple[dict[str, Any], str, Any]] = {
-    _SELU: ({"activation": "selu", "init": "lecun_normal"}, _BLUE, "-"),  # below all others
-    "ReLU, He": ({"activation": "relu", "init": "he_normal"}, _ORANGE, "-"),
+    _SELU: ({"activation": "selu", "init": "lecun_normal"}, BLUE, "-"),  # below all others
+    "ReLU, He": ({"activation": "relu", "init": "he_normal"}, ORANGE, "-"),
     "ReLU, batch norm": (
-        {"activation": "relu", "init": "he_normal", "norm": "batch"}, _ORANGE, _dashes(0)
+        {"activation": "relu", "init": "he_normal", "norm": "batch"}, ORANGE, _dashes(0)
     ),
     "ReLU, layer norm": (
-        {"activation": "relu", "init": "he_normal", "norm": "layer"}, _SKY, _dashes(1)
+        {"activation": "relu", "init": "he_normal", "norm": "layer"}, SKY, _dashes(1)
     ),
     "ReLU, weight norm": (
-        {"activation": "relu", "init": "he_normal", "norm": "weight"}, _BLACK, _dashes(2)
+        {"activation": "relu", "init": "he_normal", "norm": "weight"}, BLACK, _dashes(2)
     ),
-    "tanh, Glorot": ({"activation": "tanh", "init": "glorot_uniform"}, _GREEN, "-"),
-    "tanh, standard": ({"activation": "tanh", "init": "uniform"}, _GREEN, "--"),
-    "sigmoid, N(0, 1)": ({"activation": "sigmoid", "init": "normal"}, _RED, "-"),
+    "tanh, Glorot": ({"activation": "tanh", "init": "glorot_uniform"}, GREEN, "-"),
+    "tanh, standard": ({"activation": "tanh", "init": "uniform"}, GREEN, "--"),
+    "sigmoid, N(0, 1)": ({"activation": "sigmoid", "init": "normal"}, RED, "-"),
     "highway (ReLU)": (
-        {"name": "highway", "activation": "relu", "init": "he_normal"}, _PURPLE, "-"
+        {"name": "highway", "activation": "relu", "init": "he_normal"}, PURPLE, "-"
     ),
     "residual (ReLU, batch norm)": (
-        {"name": "resnet", "activation": "relu", "init": "he_normal", "norm": "batch"}, _GREY, "-"
+        {"name": "resnet", "activation": "relu", "init": "he_normal", "norm": "batch"}, GREY, "-"
     ),
 }  # fmt: skip
 
 
-def _styled(draw: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
-    """Return a function that draws with the look that all figures share."""
-
-    @wraps(draw)
-    def styled(*given: Any, **named: Any) -> "Figure":
-        import matplotlib
-
-        with matplotlib.rc_context(_STYLE):
-            return draw(*given, **named)
-
-    return styled
-
-
-def save(figure: "Figure", path: Path) -> None:
-    """Write a figure, without the date, so that equal figures are equal files."""
-    import matplotlib
-
-    metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(path, dpi=120, metadata=metadata.get(path.suffix))
-
-
-@_styled
+@styled
 def draw_flow() -> "Figure":
     """Draw where SELU's map takes mean and variance, with Theorem 1's domain and fixed point."""
-    figure, axes = _figure((8.0, 4.2), 1, 2, "How one SELU layer moves mean and variance, g(x) - x")
+    figure, axes = make_figure(
+        (8.0, 4.2), 1, 2, "How one SELU layer moves mean and variance, g(x) - x"
+    )
     for ax, (omega, tau) in zip(axes[0], ((0.0, 1.0), (0.1, 1.1)), strict=True):
         means, variances = np.meshgrid(np.linspace(-0.3, 0.3, 25), np.linspace(0.4, 2.0, 33))
         moved = [
@@ -111,21 +84,21 @@ def draw_flow() -> "Figure":
         across = np.array([x.mean for x in moved]).reshape(means.shape) - means
         up = np.array([x.variance for x in moved]).reshape(means.shape) - variances
         ax.streamplot(
-            means, variances, across, up, color=_BLUE, linewidth=0.7, density=0.9, arrowsize=0.7
+            means, variances, across, up, color=BLUE, linewidth=0.7, density=0.9, arrowsize=0.7
         )
         (left, right), (low, high) = _DOMAIN
         corners = [left, right, right, left, left], [low, low, high, high, low]
-        ax.plot(*corners, color=_ORANGE, linewidth=1.8, label="domain of Theorem 1")
+        ax.plot(*corners, color=ORANGE, linewidth=1.8, label="domain of Theorem 1")
         point = _settled(omega, tau)
         label = f"fixed point ({point.mean + 0.0:.3f}, {point.variance:.3f})"
-        ax.plot(*point, "o", color=_RED, markersize=6, label=label, zorder=5)
+        ax.plot(*point, "o", color=RED, markersize=6, label=label, zorder=5)
         ax.set(xlabel=r"mean $\mu$", ylabel=r"variance $\nu$")
         ax.set(title=rf"$\omega$ = {omega:g}, $\tau$ = {tau:g}", xlim=(-0.3, 0.3), ylim=(0.4, 2.0))
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)
     return figure
 
 
-@_styled
+@styled
 def draw_contraction() -> "Figure":
     """Draw by how much a layer brings moments closer to the fixed point of its omega and tau."""
     omegas, taus = np.linspace(-0.5, 0.5, 33), np.linspace(0.7, 1.4, 36)
@@ -137,7 +110,7 @@ def draw_contraction() -> "Figure":
             rates[row, column] = float(
                 spectral_radius(selu_jacobian(start.mean, omega, start.variance, tau))
             )
-    figure, axes = _figure((6.0, 4.4), 1, 1, "Contraction of SELU's map at its fixed point")
+    figure, axes = make_figure((6.0, 4.4), 1, 1, "Contraction of SELU's map at its fixed point")
     ax = axes[0, 0]
     levels = np.arange(np.floor(rates.min() * 50) / 50, rates.max() + 0.01, 0.01)
     filled = ax.contourf(omegas, taus, rates, levels, cmap="viridis")
@@ -147,9 +120,9 @@ def draw_contraction() -> "Figure":
     places = [(0.0, float(taus[np.abs(middle - level).argmin()])) for level in within]
     ax.clabel(lines, within, fmt="%.2f", fontsize=8, manual=places)
     corners = [-0.1, 0.1, 0.1, -0.1, -0.1], [0.95, 0.95, 1.1, 1.1, 0.95]
-    ax.plot(*corners, color=_ORANGE, linewidth=1.8, label="domain of Theorem 1")
+    ax.plot(*corners, color=ORANGE, linewidth=1.8, label="domain of Theorem 1")
     ax.plot(
-        0, 1, "o", color=_RED, markersize=6, label=r"$\omega = 0$, $\tau = 1$: fixed point (0, 1)"
+        0, 1, "o", color=RED, markersize=6, label=r"$\omega = 0$, $\tau = 1$: fixed point (0, 1)"
     )
     ax.set(xlabel=r"sum of weights $\omega$", ylabel=r"sum of squared weights $\tau$")
     ax.grid(False)
@@ -158,18 +131,18 @@ def draw_contraction() -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def draw_activations() -> "Figure":
     """Draw every activation and its derivative."""
-    figure, axes = _figure((8.4, 8.4), 4, 4, "Activations and their derivatives")
+    figure, axes = make_figure((8.4, 8.4), 4, 4, "Activations and their derivatives")
     x = np.linspace(-4, 4, 401)
     for ax, name in zip(axes.ravel(), TWINS, strict=True):
         function, slope = _curves(name)
         ax.axhline(0, color="black", linewidth=0.5)
         ax.axvline(0, color="black", linewidth=0.5)
-        ax.plot(x, np.asarray(function(x)), color=_BLUE, linewidth=1.6, label="f(x)")
+        ax.plot(x, np.asarray(function(x)), color=BLUE, linewidth=1.6, label="f(x)")
         slopes = _broken(np.asarray(slope(x), np.float64))
-        ax.plot(x, slopes, color=_ORANGE, linestyle=(0, (2, 1.5)), label="f'(x)")
+        ax.plot(x, slopes, color=ORANGE, linestyle=(0, (2, 1.5)), label="f'(x)")
         title = f"{name} of two lines" if name == "maxout" else name
         ax.set(title=title, xlim=(-4, 4), ylim=(-2.2, 2.6))
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -177,11 +150,11 @@ def draw_activations() -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def draw_depth(depth: int = 32, width: int = 256) -> "Figure":
     """Draw what methods make of mean, variance and gradients, layer by layer."""
     title = f"Networks of width {width} at initialisation, by theory"
-    figure, axes = _figure((9.6, 4.2), 1, 3, title)
+    figure, axes = make_figure((9.6, 4.2), 1, 3, title)
     for name, (choices, color, line) in _METHODS.items():
         plain = ModelConfig(name="mlp", depth=depth, width=width, dropout=0.0)
         model = replace(plain, **choices)
@@ -210,11 +183,11 @@ FIGURES: Mapping[str, Callable[[], "Figure"]] = {
 """By the name of its file."""
 
 
-@_styled
+@styled
 def draw_network(layers: Sequence[Layer], title: str) -> "Figure":
     """Draw mean, variance and gradient of one network, layer by layer."""
-    figure, axes = _figure((9.6, 3.6), 1, 3, title)
-    _draw_layers(axes[0], layers, color=_BLUE, marker="o", markersize=3)
+    figure, axes = make_figure((9.6, 3.6), 1, 3, title)
+    _draw_layers(axes[0], layers, color=BLUE, marker="o", markersize=3)
     numbers = np.arange(1, len(layers) + 1)
     finite = [layer.finite for layer in layers]
     if any(one is not None and one.moments is not None for one in finite):
@@ -225,23 +198,14 @@ def draw_network(layers: Sequence[Layer], title: str) -> "Figure":
             for one in finite
         ]
         variance, spread = np.array(known).T
-        axes[0, 1].plot(numbers, variance, color=_ORANGE, label="at this width")
+        axes[0, 1].plot(numbers, variance, color=ORANGE, label="at this width")
         band = np.maximum(variance * (1 - spread), variance * 1e-3), variance * (1 + spread)
         axes[0, 1].fill_between(
-            numbers, *band, color=_ORANGE, alpha=0.2, linewidth=0, label="spread of networks"
+            numbers, *band, color=ORANGE, alpha=0.2, linewidth=0, label="spread of networks"
         )
         axes[0, 1].legend(fontsize=8)
     _label_layers(axes[0])
     return figure
-
-
-def _figure(size: tuple[float, float], rows: int, columns: int, title: str) -> "tuple[Figure, Any]":
-    from matplotlib.figure import Figure
-
-    figure = Figure(size, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    figure.suptitle(title, fontsize=10)
-    return figure, axes
 
 
 def _draw_layers(axes: Array, layers: Sequence[Layer], **style: Any) -> None:

@@ -1,11 +1,12 @@
 """Every YAML file composes and converts; the files are found by listing the folders."""
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import check_each
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
@@ -26,14 +27,14 @@ FILES = [path for top in ("conf", "sweeps") for path in sorted(folder(top).glob(
 
 
 def compose_with(*overrides: str) -> DictConfig:
-    register()
     if not GlobalHydra.instance().is_initialized():
         initialize_config_dir(str(folder("conf")), version_base="1.3")
     return compose("config", list(overrides))
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _clear() -> Iterator[None]:
+def _registered() -> Iterator[None]:
+    register()
     yield
     GlobalHydra.instance().clear()
 
@@ -57,6 +58,7 @@ def keys_of(section: Any, prefix: str = "") -> set[str]:
 BESIDE = {
     ("schedule", "onecycle"): ["optimizer=momentum"],
     ("data", "table"): [f"data.path={Path(__file__)}"],
+    ("data", "images"): [f"data.path={Path(__file__).parent}"],
 }
 
 
@@ -73,13 +75,27 @@ def paths_of(node: object, prefix: str = "") -> set[str]:
     return {path for k, v in node.items() for path in paths_of(v, f"{prefix}.{k}" if prefix else k)}
 
 
-@pytest.mark.parametrize(
-    ("experiment", "model", "optimizer"),
-    list(product(groups()["experiment"], groups()["model"], OPTIMIZERS)),
-)
-def test_experiments_go_with_every_model_and_optimizer(
-    experiment: str, model: str, optimizer: str
-) -> None:
+MODELS = groups()["model"]
+
+
+@pytest.mark.parametrize("experiment", groups()["experiment"])
+def test_experiments_go_with_every_model_and_every_optimizer(experiment: str) -> None:
+    """Every optimizer beside some model that the experiment's images, or rows, are for."""
+    is_of_images = experiment.endswith("_cnn")
+    fitting = [model for model in MODELS if (model in CONVOLUTIONAL) == is_of_images]
+    pairs = [*zip(cycle(fitting), OPTIMIZERS, strict=False)]
+    pairs += [(model, "sgd") for model in MODELS if model not in fitting]
+    check_each(pairs, " and ".join, lambda pair: goes_with(experiment, *pair))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", groups()["experiment"])
+def test_experiments_go_with_every_pair_of_both(experiment: str) -> None:
+    pairs = product(MODELS, OPTIMIZERS)
+    check_each(pairs, " and ".join, lambda pair: goes_with(experiment, *pair))
+
+
+def goes_with(experiment: str, model: str, optimizer: str) -> None:
     names = (("experiment", experiment), ("model", model), ("optimizer", optimizer))
     cfg = compose_with(*(override(*name) for name in names))
     if model in CONVOLUTIONAL and cfg.data.name not in catalog.images():
@@ -100,7 +116,6 @@ def test_without_arguments_the_defaults_of_the_schema_hold() -> None:
 
 @pytest.mark.parametrize("sweep", groups()["sweep"])
 def test_every_job_of_a_sweep_is_valid(sweep: str) -> None:
-    register()
     GlobalHydra.instance().clear()
     preflight([f"+sweep={sweep}"])
 

@@ -90,7 +90,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     (
         {"model": {"name": "cnn"}, "data": {"name": "plant-margin"}},
         "model.name=cnn: plant-margin holds no images; "
-        "allowed: data.name=cifar10, mnist, fashion_mnist, sklearn_digits",
+        "allowed: data.name=cifar10, mnist, fashion_mnist, shapeset, sklearn_digits, images",
     ),
     (
         {"model": {"gate_bias": -1}},
@@ -205,6 +205,14 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     (
         {"data": {"name": "table"}},
         "data.path=null: data.name=table needs a file; allowed: a CSV file with a header",
+    ),
+    (
+        {"data": {"name": "images"}},
+        "data.path=null: data.name=images needs a folder; allowed: a folder of images",
+    ),
+    (
+        {"data": {"name": "images", "path": "no"}},
+        "data.path=no: is not an existing folder; allowed: a folder of images",
     ),
     (
         {"data": {"name": "table", "path": "no.csv"}},

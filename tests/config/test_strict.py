@@ -8,6 +8,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
+from conftest import check_each
 
 from snnjax.config.declare import Arguments
 from snnjax.config.errors import ConfigError, enumerate_names
@@ -101,16 +102,22 @@ def test_defaults_convert() -> None:
     assert convert(Config, {}) == from_hydra({"hydra": {"x": 1}}) == Config()
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_path)
-def test_default_is_accepted_and_typed(case: Case) -> None:
+def test_default_is_accepted_and_typed() -> None:
+    check_each(CASES, by_path, accepts_the_default)
+
+
+def accepts_the_default(case: Case) -> None:
     value = case.convert(case.leaf.default)
     assert value == case.leaf.default
     assert is_of_type(case.leaf.annotation, value)
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=repr)
-@pytest.mark.parametrize("case", CASES, ids=by_path)
-def test_accepts_the_declared_type_or_refuses(case: Case, probe: Any) -> None:
+def test_accepts_the_declared_type_or_refuses(probe: Any) -> None:
+    check_each(CASES, by_path, lambda case: accepts_or_refuses(case, probe))
+
+
+def accepts_or_refuses(case: Case, probe: Any) -> None:
     try:
         value = case.convert(probe)
     except ConfigError as error:
@@ -129,16 +136,22 @@ def test_accepts_the_declared_type_or_refuses(case: Case, probe: Any) -> None:
     assert type(value) is type(probe) or (type(value) is float and float(probe) == value)
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_path)
-def test_true_is_no_number_and_text_no_switch(case: Case) -> None:
+def test_true_is_no_number_and_text_no_switch() -> None:
+    check_each(CASES, by_path, refuses_true_or_its_name)
+
+
+def refuses_true_or_its_name(case: Case) -> None:
     options = get_args(case.leaf.annotation) or (case.leaf.annotation,)
     wrong = "true" if bool in options else True
     with pytest.raises(ConfigError, match=case.leaf.path):
         case.convert(wrong)
 
 
-@pytest.mark.parametrize("case", NUMBERS, ids=by_path)
-def test_range_is_enforced_to_the_last_step(case: Case) -> None:
+def test_range_is_enforced_to_the_last_step() -> None:
+    check_each(NUMBERS, by_path, enforces_its_range)
+
+
+def enforces_its_range(case: Case) -> None:
     bounds, whole = (
         case.leaf.metadata,
         int in (case.leaf.annotation, *get_args(case.leaf.annotation)),
@@ -190,8 +203,11 @@ def test_a_list_is_not_said_to_be_no_list(case: Case, value: Any, problem: str) 
         case.convert(value)
 
 
-@pytest.mark.parametrize("case", NUMBERS, ids=by_path)
-def test_no_integer_is_without_bounds(case: Case) -> None:
+def test_no_integer_is_without_bounds() -> None:
+    check_each(NUMBERS, by_path, is_bounded)
+
+
+def is_bounded(case: Case) -> None:
     if int in (case.leaf.annotation, *get_args(case.leaf.annotation)):
         # of folds a data set has as many as the catalog says, which is a rule
         assert math.isfinite(case.leaf.metadata["high"]) or case.leaf.path == "data.fold"
@@ -203,9 +219,8 @@ def refuse(case: Case, value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "nan", "inf", "1e999"], ids=repr)
-@pytest.mark.parametrize("case", NUMBERS, ids=by_path)
-def test_numbers_are_finite(case: Case, value: Any) -> None:
-    refuse(case, value)
+def test_numbers_are_finite(value: Any) -> None:
+    check_each(NUMBERS, by_path, lambda case: refuse(case, value))
 
 
 @pytest.mark.parametrize("value", ["0.1e", "1_0", " 1", "0x1", "1e400"])

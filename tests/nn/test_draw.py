@@ -1,11 +1,10 @@
 """Draws of a network: a layer's own place, padding that changes nothing, numbers that differ."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import hasty
 
 from snnjax.config.schema import ModelConfig
 from snnjax.nn.draw import draw_kernels, standard_normals
@@ -54,7 +53,7 @@ def test_a_padded_layer_is_the_unpadded_one_among_zeros(name, is_default):
     """Sizes known only when the program runs, as in a population of several data sets."""
     value = value_of(init=name, init_gain=1.3, **({} if is_default else FURTHER.get(name, {})))
 
-    @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    @hasty
     def draw(used):
         return draw_kernels(value, KEY, PADDED, used)
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import slow_but
 from torch_twin import affine, assert_as_in_pytorch, hidden, part
 
 from snnjax.config.schema import ModelConfig
@@ -32,12 +33,15 @@ def forward(activation, torch, params, moments, x, training):
 
 @pytest.mark.parametrize(
     ("width", "activation", "norm", "training"),
-    [
-        (16, "relu", "batch", True),
-        (16, "relu", "batch", False),
-        (144, "selu", "none", True),
-        (16, "selu", "none", False),
-    ],
+    slow_but(
+        [
+            (16, "relu", "batch", True),
+            (16, "relu", "batch", False),
+            (144, "selu", "none", True),
+            (16, "selu", "none", False),
+        ],
+        *(0, 2),
+    ),
 )
 def test_it_is_pytorchs(width, activation, norm, training):
     def twin(torch, params, moments, x, training):

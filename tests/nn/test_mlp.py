@@ -1,11 +1,12 @@
 """The multilayer perceptron: shapes, forms, randomness only in training, self-normalisation."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import slow_but
 
 from snnjax.config.schema import ModelConfig
 from snnjax.nn import noise
@@ -38,7 +39,7 @@ def test_conic_widths_are_geometric_from_the_first_layer_to_the_output(
     assert hidden_widths(config, outputs) == expected
 
 
-@pytest.mark.parametrize("form", ["rectangular", "conic"])
+@pytest.mark.parametrize("form", slow_but(["rectangular", "conic"], 1))
 def test_layers_have_the_widths_of_the_form(form):
     model = build(depth=4, width=32, form=form)
     widths = (20, *hidden_widths(ModelConfig(depth=4, width=32, form=form), 5), 5)
@@ -66,7 +67,7 @@ def test_dropout_differs_between_steps_and_repeats_within_one(rates):
     assert not np.array_equal(first, model(x, randomness(step=2)))
 
 
-@pytest.mark.parametrize("kind", ["alpha", "ordinary"])
+@pytest.mark.parametrize("kind", slow_but(["alpha", "ordinary"], 0))
 def test_the_forward_pass_is_its_definition(kind):
     """Each layer's masks from its own stream, input dropout at its own rate, in float64."""
     model = build(depth=4, width=24, dropout_kind=kind, dropout=0.3, input_dropout=0.1)
@@ -91,8 +92,9 @@ def test_the_forward_pass_is_its_definition(kind):
     np.testing.assert_allclose(model(x, draws), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.05, 0.1])
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("dropout", "seed"), slow_but([*product([0.0, 0.05, 0.1], [0, 1, 2])], 0, 4, 8)
+)
 def test_32_selu_layers_keep_mean_and_variance(dropout, seed):
     """Each layer's moments over 2,000 inputs stay in the interval of the paper's Theorem 1.
 

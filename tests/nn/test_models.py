@@ -1,12 +1,13 @@
 """What holds of all models: each YAML trains, populations and padding change no number."""
 
 import json
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import make_dataset
+from conftest import hasty, make_dataset, slow_but
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
@@ -18,6 +19,9 @@ from snnjax.config.sources import folder, groups, register
 from snnjax.config.split import split
 from snnjax.config.strict import from_hydra
 from snnjax.nn.mlp import MLP
+from snnjax.nn.padding import Used
+from snnjax.shapes import Problem, problem_of
+from snnjax.step import Batch, apply, init_state, train_step
 from snnjax.strategy import Strategy
 
 SETS = (
@@ -80,11 +84,42 @@ def test_a_population_of_rates_and_gates_equals_single_runs(lanes, model, change
         assert_same(together.outcomes[number], alone)
 
 
-@pytest.mark.parametrize(
+PADDED = pytest.mark.parametrize(
     "model",
     [{"name": "highway", "depth": 3, "dropout": 0.2}, RESNET, RESNET | {"form": "diavolo"}],
     ids=["highway", "resnet", "diavolo"],
 )
+
+
+@PADDED
+def test_a_padded_network_learns_what_it_does_alone(model):
+    """One step of training on 13 of 16 rows, and the outputs after it."""
+    program, (member, _) = make_members([{}, {}], **model | {"dropout": 0.0})
+    random = np.random.default_rng(0)
+    x, mask = jnp.asarray(random.normal(size=(16, 5)), jnp.float32), jnp.arange(16) < 13
+    labels = jnp.asarray(random.integers(0, 3, 16), jnp.int32)
+
+    @hasty
+    def outputs(x, used=None):
+        columns = (x.shape[1], 8 if used else 3)
+        problem = Problem("classification", *columns, is_padded=used is not None)
+        state = init_state(program, problem, member, used)
+        batch = Batch(x, labels, mask)
+        trained, _ = train_step(program, problem, member, state, batch, used)
+        return [apply(program, problem, s.network, x, None)[0] for s in (state, trained)]
+
+    start, end = outputs(x)
+    used = Used(jnp.int32(5), jnp.int32(3))
+    for alone, padded in zip(
+        (start, end), outputs(jnp.pad(x, ((0, 0), (0, 7))), used), strict=True
+    ):
+        np.testing.assert_allclose(padded[:13, :3], alone[:13], rtol=1e-4, atol=1e-6)
+        assert not padded[:, 3:].any()
+    assert np.abs(end - start)[:13].max() > 1e-3
+
+
+@pytest.mark.slow
+@PADDED
 def test_padding_changes_no_number(model):
     program, members = make_members([{}, {}], **model)
     layout = lay_out(*SETS)
@@ -95,18 +130,41 @@ def test_padding_changes_no_number(model):
         assert_same(together.outcomes[number], alone)
 
 
-@pytest.mark.parametrize("name", groups()["model"])
+MODELS = groups()["model"]
+
+
+@pytest.mark.parametrize("name", slow_but(MODELS, MODELS.index("cnn")))
 def test_every_model_trains(name, tmp_path):
     """Two epochs on the digits leave the chance level, 2.3 nats, behind."""
+    config = config_of(name)
+    assert experiment.run(config, tmp_path).status == "done"
+    metrics = json.loads((tmp_path / "result.json").read_text())["metrics"]
+    assert metrics["train"]["loss"] < np.log(10)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_step_of_every_model_keeps_its_state(name):
+    """Its shapes and types, found by tracing, which compiles nothing."""
+    program, member = split(config_of(name))
+    data = make_dataset(features=64)
+    problem = problem_of([data])
+    rows = jax.ShapeDtypeStruct((8,), jnp.int32)
+    state = jax.eval_shape(partial(init_state, program, problem), member)
+    batch = Batch(jax.ShapeDtypeStruct((8, 64), jnp.float32), rows, rows.update(dtype=bool))
+    after, sums = jax.eval_shape(partial(train_step, program, problem), member, state, batch)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), state
+    )
+    assert sums["loss"].shape == ()
+
+
+def config_of(name):
     GlobalHydra.instance().clear()
     register()
     with initialize_config_dir(str(folder("conf")), version_base="1.3"):
         overrides = [f"model={name}", "training=debug", "training.batch_size=64"]
         overrides += ["logging=quiet", "model.width=32", "optimizer.learning_rate=0.05"]
-        config = from_hydra(compose("config", overrides))
-    assert experiment.run(config, tmp_path).status == "done"
-    metrics = json.loads((tmp_path / "result.json").read_text())["metrics"]
-    assert metrics["train"]["loss"] < np.log(10)
+        return from_hydra(compose("config", overrides))
 
 
 def test_without_hidden_layers_it_is_logistic_regression():

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import slow_but
 from torch_twin import affine, assert_as_in_pytorch, batch_norm, hidden, part
 
 from snnjax.config.schema import ModelConfig
@@ -34,13 +35,16 @@ def forward(torch, params, moments, x, training):
 
 @pytest.mark.parametrize(
     ("form", "block_layers", "width", "norm", "training"),
-    [
-        ("rectangular", 2, 16, "batch", True),
-        ("rectangular", 3, 136, "none", False),
-        ("diavolo", 2, 136, "batch", True),
-        ("diavolo", 3, 16, "batch", False),
-        ("diavolo", 3, 16, "none", True),
-    ],
+    slow_but(
+        [
+            ("rectangular", 2, 16, "batch", True),
+            ("rectangular", 3, 136, "none", False),
+            ("diavolo", 2, 136, "batch", True),
+            ("diavolo", 3, 16, "batch", False),
+            ("diavolo", 3, 16, "none", True),
+        ],
+        *(1, 2),
+    ),
 )
 def test_it_is_pytorchs(form, block_layers, width, norm, training):
     model = {"form": form, "block_layers": block_layers, "width": width, "norm": norm}

@@ -57,17 +57,17 @@ def run_ours(features: int, *, training: bool, **model: Any) -> dict[str, Any]:
         jnp.ones(24, bool),
     )
     randomness = Randomness(noise.make_key(jnp.uint32(0)), batch.mask) if training else None
-    gradient = jax.jit(jax.value_and_grad(mean_loss, 2, has_aux=True), static_argnums=(0, 1))
-    arguments = (program, problem, params, extra, batch, member, randomness)
-    (loss, (_, after)), gradients = gradient(*arguments)
-    outputs, _ = apply(program, problem, Network(params, extra), batch.inputs, randomness)
-    return {
-        "start": (params, extra, batch),
-        "outputs": outputs,
-        "loss": loss,
-        "gradients": gradients,
-        "moments": moments_in(after),
-    }
+
+    @jax.jit
+    def forward_and_back(params: Any, extra: Any) -> dict[str, Any]:
+        gradient = jax.value_and_grad(mean_loss, 2, has_aux=True)
+        arguments = (program, problem, params, extra, batch, member, randomness)
+        (loss, (_, after)), gradients = gradient(*arguments)
+        outputs, _ = apply(program, problem, Network(params, extra), batch.inputs, randomness)
+        moments = moments_in(after)
+        return {"outputs": outputs, "loss": loss, "gradients": gradients, "moments": moments}
+
+    return {"start": (params, extra, batch), **forward_and_back(params, extra)}
 
 
 def run_torch(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from conftest import hasty
 from torch.nn import functional
 
 from snnjax.optim.losses import losses_of, sigmoid_cross_entropy
@@ -84,14 +85,18 @@ def test_losses(case: str, padding: int, traced: bool) -> None:
             given.get("label_smoothing", 0.0),
         )
 
+    @hasty
+    def ours_and_gradients(outputs: jax.Array) -> Any:
+        return ours(outputs), jax.grad(lambda x: ours(x).sum())(outputs)
+
     outputs = torch.tensor(LOGITS, dtype=torch.float64, requires_grad=True)
     expected = theirs(
         outputs,
         torch.tensor(targets, dtype=torch.int64 if task == "classification" else torch.float64),
     )
     expected.sum().backward()
-    gradients = jax.grad(lambda x: ours(x).sum())(jnp.asarray(logits))
-    np.testing.assert_allclose(ours(jnp.asarray(logits)), expected.detach(), rtol=2e-6, atol=1e-6)
+    losses, gradients = ours_and_gradients(jnp.asarray(logits))
+    np.testing.assert_allclose(losses, expected.detach(), rtol=2e-6, atol=1e-6)
     np.testing.assert_allclose(gradients[:, :CLASSES], outputs.grad, rtol=1e-5, atol=1e-6)
     assert not np.asarray(gradients[:, CLASSES:]).any()
 

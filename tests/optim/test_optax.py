@@ -37,7 +37,7 @@ NUMBERS: dict[str, dict[str, float]] = {
     "lamb": {"b1": 0.9, "b2": 0.99, "eps": 1e-6, "weight_decay": 1e-3},
     "sm3": {"momentum": 0.8},
 }
-QUICK = ("yogi", "lamb", "sm3")
+QUICK = ("lamb",)
 COUNT = 3
 DOCUMENT = Path(__file__).parents[2] / "docs" / "optimization.md"
 FACTOR = "a number >= 0 and < 1"

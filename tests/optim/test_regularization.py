@@ -82,6 +82,7 @@ def test_noise_depends_on_seed_and_step_only() -> None:
         assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.95
 
 
+@pytest.mark.slow
 def test_padding_changes_no_number() -> None:
     """A set of one feature, too: a kernel with one row and one with padding have the same units."""
     config = Config(

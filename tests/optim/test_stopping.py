@@ -52,15 +52,16 @@ def monitored(lines: list[Any], monitor: str) -> list[float]:
     return [-value for value in curve] if monitor == "accuracy" else curve
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("monitor", "smoothing", "gain", "patience"),
     [
         ("loss", 10, 0.0, 8),
-        pytest.param("accuracy", 10, 0.02, 5, marks=pytest.mark.slow),
+        ("accuracy", 10, 0.02, 5),
         ("loss", 1, 0.03, 6),
-        pytest.param("accuracy", 10, 0.0, 8, marks=pytest.mark.slow),
-        pytest.param("accuracy", 1, 0.0, 6, marks=pytest.mark.slow),
-        pytest.param("loss", 3, 0.01, None, marks=pytest.mark.slow),
+        ("accuracy", 10, 0.0, 8),
+        ("accuracy", 1, 0.0, 6),
+        ("loss", 3, 0.01, None),
     ],
 )
 def test_the_epoch_that_is_chosen(
@@ -76,7 +77,7 @@ def test_the_epoch_that_is_chosen(
         assert stopped < EPOCHS
 
 
-QUICK = (("regression", "rmse"), ("multilabel", "roc_auc"))
+QUICK = (("multilabel", "roc_auc"),)
 WATCHED = [
     pytest.param(task, name, marks=() if (task, name) in QUICK else pytest.mark.slow)
     for task, names in BY_TASK.items()

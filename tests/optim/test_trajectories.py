@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import reference as ref
 import torch
-from conftest import make_dataset
+from conftest import make_dataset, slow_but
 
 from snnjax.config.schema import Config
 from snnjax.config.split import Program, split
@@ -339,7 +339,26 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# Of each optimizer the form with most numbers that differ from its defaults.
+QUICK = {
+    *("sgd nesterov", "adagrad from nothing, eps in the root", "adam other numbers"),
+    *("rmsprop centred", "rmsprop centred, eps in the root, momentum", "adamw strong decay"),
+    *("nadam constant", "nadam warmed up, other numbers", "adamax other numbers"),
+    *("adadelta other numbers", "lion decay", "muon decay, no nesterov", "optax radam"),
+    *("l1", "l2", "decay", "max norm", "clip by value", "clip by norm"),
+    *("clip by layer", "clip by unit"),
+}
+
+
+def test_the_quick_cases_are_cases() -> None:
+    assert {case.name for case in CASES} >= QUICK
+
+
+@pytest.mark.parametrize(
+    "case",
+    slow_but(CASES, *(place for place, case in enumerate(CASES) if case.name in QUICK)),
+    ids=lambda case: case.name,
+)
 def test_200_steps(case: Case) -> None:
     ours, sums = run(case.sections)
     theirs = run_reference(case)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import slow_but
 from measured_networks import measure, measure_images
 
 from snnjax.config.schema import ModelConfig
@@ -90,7 +91,7 @@ def check(choices: dict, depth: int, width: int, seeds: int) -> None:
         assert not off, (layer.name, gradient.mean() / layer.backward.gradient)
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", slow_but([*QUICK], 0, 1, 5))
 def test_networks_drawn_at_random(name):
     check(*QUICK[name])
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from snnjax.config.errors import ConfigError
+from snnjax.figures.style import save
 from snnjax.theory import pictures
 from snnjax.theory.commands import figures, predict
 from snnjax.theory.commands.predict import likeness
@@ -101,7 +102,7 @@ def test_figures_are_written_and_light(tmp_path: Path, capsys: pytest.CaptureFix
     assert sorted(path.name for path in written) == ["depth.png", "depth.svg"]
     assert all(1000 < path.stat().st_size < 250_000 for path in written)
     again = tmp_path / "again.svg"
-    pictures.save(pictures.draw_depth(), again)
+    save(pictures.draw_depth(), again)
     assert again.read_bytes() == (tmp_path / "new" / "depth.svg").read_bytes()
 
 

@@ -53,7 +53,7 @@ def test_a_mean_that_is_rounding_is_printed_as_0(capsys):
 
 
 def test_what_is_proved_of_a_box_is_said_when_the_rest_is_not(capsys, monkeypatch):
-    monkeypatch.setattr(paving, "_MOST_CELLS", 40)
+    monkeypatch.setattr(paving, "_MOST_CELLS", 6)
     code, (out, _) = told(capsys, "fixed", "--box", 0, 0, 0.5, 3)
     assert code == 1
     assert "not proved: the fixed points for omega 0 to 0 and tau " in out

@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Write each figure in each format, and print the names of the files."""
     from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
-    from snnjax.theory.pictures import FIGURES, SUFFIXES, save
+    from snnjax.figures.style import SUFFIXES, save
+    from snnjax.theory.pictures import FIGURES
 
     for name in given.names:
         if name not in FIGURES:

@@ -82,7 +82,8 @@ def run(given: argparse.Namespace) -> int:
     if _sees_patches(config, alike):
         print(_PATCHES)
     if given.out is not None:
-        from snnjax.theory.pictures import draw_network, save
+        from snnjax.figures.style import save
+        from snnjax.theory.pictures import draw_network
 
         save(draw_network(layers, _title(config)), given.out)
     return 0
@@ -163,7 +164,7 @@ def _of_sigmoids() -> str:
 
 def _check_picture(path: Path) -> None:
     from snnjax.config.errors import ConfigError
-    from snnjax.theory.pictures import SUFFIXES
+    from snnjax.figures.style import SUFFIXES
 
     if path.suffix not in SUFFIXES:
         allowed = f"allowed: a name that ends in {', '.join(SUFFIXES)}"

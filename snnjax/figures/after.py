@@ -1,0 +1,41 @@
+"""Figures of what has just been trained, where its configuration asks for them."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from snnjax.config.errors import ConfigError
+from snnjax.file_names import CONFIG_FILE, DIAGNOSTICS_FILE
+
+
+def draw_after(folder: Path) -> str | None:
+    """Draw every figure of a run or a sweep that was looked into.
+
+    Returns:
+        A line that says where the figures are, or why there are none; None where none were wanted.
+    """
+    if not any(_wants_figures(run) for run in _looked_into(folder)):
+        return None
+    from snnjax.figures.drawing import draw
+
+    try:
+        drawn = draw([folder])
+    except (ConfigError, OSError) as error:
+        return f"no figures: {error}"
+    names = dict.fromkeys(path.stem for path in drawn)
+    return f"figures: {drawn[0].parent} ({', '.join(names)})"
+
+
+def _looked_into(folder: Path) -> Iterator[Path]:
+    for root, _, files in os.walk(folder):
+        if DIAGNOSTICS_FILE in files:
+            yield Path(root)
+
+
+def _wants_figures(run: Path) -> bool:
+    try:
+        config = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(config.get("diagnostics", {}).get("figures"))
