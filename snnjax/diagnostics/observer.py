@@ -18,11 +18,8 @@ from snnjax.crew import Crew, states
 from snnjax.diagnostics.look import Choice, labels, look_at_members, walk_members
 from snnjax.ending import fetch
 from snnjax.shapes import Problem, bucket
-<<<<<<< HEAD
 from snnjax.step import parameter_count
-=======
 from snnjax.training import RUNNING
->>>>>>> diagtests
 
 # Later than any epoch.
 _EVER = 2**31
