@@ -11,7 +11,6 @@ from snnjax import guard, interruption
 from snnjax.config.overrides import check_overrides
 from snnjax.config.strict import from_hydra
 from snnjax.endings import (
-    INTERRUPTED,
     SESSION,
     complain,
     complain_once,
@@ -33,7 +32,8 @@ def main() -> int:
 
     Returns:
         0 when every run is done, 1 when one failed, 2 for a configuration or data that cannot be
-        used, 3 when training diverged, 130 when interrupted.
+        used, 3 when training diverged, 130 when interrupted by Ctrl-C, 143 by SIGTERM, 138 by
+        SIGUSR1, 140 by SIGUSR2.
     """
     return told(_train)
 
@@ -45,7 +45,7 @@ def told(command: Callable[[], int]) -> int:
     try:
         return command()
     except KeyboardInterrupt:
-        return complain("interrupted", INTERRUPTED)
+        return complain("interrupted", interruption.exit_code())
     except BrokenPipeError:
         return nobody_reads()
     except Exception as error:

@@ -32,12 +32,16 @@ class Ended:
         strategy: How these members were trained.
         seconds: Spent training by the whole population, vain attempts included.
         compile_seconds: Spent compiling.
+        state: Of members from `first` on, those that have ended among them.
+        first: The member at the first place of the state.
     """
 
     outcomes: Mapping[int, Outcome]
     strategy: Mapping[str, Any]
     seconds: float
     compile_seconds: float
+    state: MemberState | None = None
+    first: int = 0
 
 
 Tell = Callable[[Ended], None]
@@ -108,7 +112,7 @@ class Ending:
         outcomes = conclude(self._program, news, scored, self._data, members)
         self.outcomes |= outcomes
         clock = self._clock
-        self._tell(Ended(outcomes, self._strategy, clock.seconds, clock.compile_seconds))
+        self._tell(Ended(outcomes, self._strategy, clock.seconds, clock.compile_seconds, state))
 
 
 def fetch(tree: Any) -> Any:

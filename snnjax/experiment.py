@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from snnjax import interruption
+from snnjax import checkpoint, interruption
+from snnjax.checkpoint import Kept, KeptRun
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
 from snnjax.config.split import split
@@ -70,7 +71,10 @@ def run(config: Config, folder: Path) -> RunResult:
     alone = Run(config, folder)
     if (earlier := earlier_result(alone)) is not None:
         say(f"{folder}: this run is already done, nothing to do")
+        checkpoint.tidy(checkpoint.shelf_of(folder), config.checkpoint.keep)
         return earlier
+    for refusal in checkpoint.refusals(checkpoint.shelf_of(folder), [config]).values():
+        raise refusal
     data = load(config.data)
     check_data(config, data)
     tell(Guard().judge(config, data))
@@ -146,7 +150,7 @@ def run_population(
     together: Together,
     *,
     sweep: Path | None = None,
-    count: Callable[[], None] = lambda: None,
+    count: Callable[[int], None] = lambda epochs: None,
 ) -> list[RunResult | Exception]:
     """Train runs of one program; each leaves its own run folder behind.
 
@@ -156,7 +160,7 @@ def run_population(
         runs: The members.
         together: How they are trained.
         sweep: The folder of their multirun. Without one the run reports to the console.
-        count: Called for every epoch of every run.
+        count: Called for every epoch of every run with 1, first with those of earlier starts.
 
     Returns:
         For each run its result, or the error it failed with; EBUSY where another process is at it.
@@ -166,21 +170,28 @@ def run_population(
     """
     sets = [0] * len(runs) if together.sets is None else together.sets
     data = [together.layout.sets[place] for place in sets]
+    folder = sweep or runs[0].folder
+    own_runs = [KeptRun(one.config, one.folder, own) for one, own in zip(runs, data, strict=True)]
+    kept = checkpoint.find_runs(own_runs, together.layout.problem, folder)
     recorders = [
-        Recorder(one.config, one.folder, own, console=sweep is None, sweep=sweep)
-        for one, own in zip(runs, data, strict=True)
-    ]
+        Recorder(
+            one.config, one.folder, one.data,
+            console=sweep is None, sweep=sweep, start_epoch=kept.epochs.get(number, 0),
+        )
+        for number, one in enumerate(own_runs)
+    ]  # fmt: skip
     interruption.check()
     with ExitStack() as stack:
         wandb = runs[0].config.logging.wandb
         if sweep is None:
             wandb = replace(wandb, per="job")
         infos = [recorder.info for recorder in recorders]
-        folder = sweep or runs[0].folder
         shares = stack.enter_context(open_population(wandb, folder, together.name, infos))
-        for recorder, share in zip(recorders, shares, strict=True):
-            recorder.start(stack, share)
-        results = [_before(one, recorder) for one, recorder in zip(runs, recorders, strict=True)]
+        results: list[RunResult | Exception | None] = []
+        for number, (recorder, share) in enumerate(zip(recorders, shares, strict=True)):
+            if number not in kept.refused:
+                recorder.start(stack, share)
+            results.append(kept.refused.get(number) or _before(runs[number], recorder))
         mine = [number for number, result in enumerate(results) if result is None]
         if mine:
             ends = _train(
@@ -188,6 +199,8 @@ def run_population(
                 replace(together, sets=[sets[number] for number in mine]),
                 [recorders[number] for number in mine],
                 count,
+                folder,
+                kept.of(mine),
             )
             for number, end in zip(mine, ends, strict=True):
                 results[number] = end
@@ -219,9 +232,13 @@ def _train(
     runs: Sequence[Run],
     together: Together,
     recorders: Sequence[Recorder],
-    count: Callable[[], None],
+    count: Callable[[int], None],
+    folder: Path,
+    kept: Kept,
 ) -> list[RunResult | Exception]:
     """Train runs whose folders are open and write down how each ends, once it has ended.
+
+    Checkpoints are kept in `folder`, that of a sweep or of a run alone.
 
     Raises:
         Exception: What ended all of them; those that ended before one have their results.
@@ -234,12 +251,19 @@ def _train(
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
     sets, layout, lanes = together.sets or (), together.layout, together.lanes
     strategy = None if lanes is None else population.Strategy(lanes, jax.local_device_count())
-    ledger = Ledger([layout.sets[place].epoch_rows for place in sets])
+    data = [layout.sets[place] for place in sets]
+    ledger = Ledger([own.epoch_rows for own in data], kept.epochs)
+    own_runs = [KeptRun(one.config, one.folder, own) for one, own in zip(runs, data, strict=True)]
+    versions = recorders[0].versions
+    for number, epoch in kept.epochs.items():
+        count(epoch)
+        if runs[number].folder == folder and runs[number].config.logging.progress != "none":
+            say(f"{folder}: goes on after epoch {epoch}")
     ends: dict[int, RunResult | Exception] = {}
 
     def report(record: "EpochRecord") -> None:
         interruption.check()
-        count()
+        count(1)
         ledger.note(record.member, record.epoch)
         recorders[record.member].report(record)
         if all(n in ends or recorder.error is not None for n, recorder in enumerate(recorders)):
@@ -247,9 +271,15 @@ def _train(
 
     def tell(ended: "Ended") -> None:
         shares = ledger.share_out([*ended.outcomes], ended.seconds, ended.compile_seconds)
+        if ended.state is not None:
+            places = {number - ended.first: own_runs[number] for number in ended.outcomes}
+            checkpoint.keep_final(places, layout.problem, ended.state, versions)
         for (number, outcome), seconds in zip(ended.outcomes.items(), shares, strict=True):
             recorder = recorders[number]
-            recorder.conclude(outcome, _circumstances(ended, *seconds))
+            before = kept.seconds.get(number, (0.0, 0.0))
+            taken = (a + b for a, b in zip(before, seconds, strict=True))
+            recorder.conclude(outcome, _circumstances(ended, *taken) | keeper.told_of(number))
+            keeper.ended(number)
             objective = _objective(runs[number].config, outcome.metrics)
             ends[number] = recorder.error or RunResult(outcome.status, objective)
 
@@ -258,10 +288,20 @@ def _train(
 
     asked = runs[0].config.diagnostics
     watch = Watch(asked, show) if asked.measures else None
+
+    def before_saving() -> None:
+        for number, recorder in enumerate(recorders if watch else ()):
+            if number not in ends:
+                recorder.write_looks()
+
+    keeper = checkpoint.open_keeper(
+        own_runs, folder, versions, kept, ledger.share_until_now, before_saving
+    )
     try:
         population.train(
             programs[0], members, layout, report, tell=tell,
-            sets=sets, problem=together.problem, size=together.size, strategy=strategy, watch=watch,
+            sets=sets, problem=together.problem, size=together.size, strategy=strategy,
+            keeper=keeper, watch=watch,
         )  # fmt: skip
     except Exception as error:
         interruption.check()  # what Ctrl-C breaks did not fail
@@ -269,7 +309,22 @@ def _train(
             raise
         for number, recorder in enumerate(recorders):
             ends.setdefault(number, recorder.error or error)
+    except KeyboardInterrupt:
+        if (
+            len(runs) == 1
+            and runs[0].folder == folder
+            and runs[0].config.logging.progress != "none"
+        ):
+            _say_where_it_goes_on(folder, keeper.saved_epochs)
+        raise
+    finally:
+        keeper.close()
     return [ends[number] for number in range(len(runs))]
+
+
+def _say_where_it_goes_on(folder: Path, epochs: Mapping[int, int]) -> None:
+    for epoch in epochs.values():
+        say(f"epoch {epoch} is kept; go on with hydra.run.dir={folder}")
 
 
 def _circumstances(ended: "Ended", training: float, compiling: float) -> dict[str, Any]:

@@ -5,6 +5,7 @@ METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
 SURFACE_FILE = "surface.npz"
 ERROR_FILE = "error.json"
+CHECKPOINTS_FOLDER = "checkpoints"
 DIAGNOSTICS_FILE = "diagnostics.npz"
 
 RUNS_FILE = "runs.jsonl"

@@ -3,18 +3,19 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from snnjax import crew, training
+from snnjax import crew, interruption, training
 from snnjax.arrays import Layout, Table
 from snnjax.config.split import Program
 from snnjax.crew import Crew
 from snnjax.data.dataset import Dataset
 from snnjax.diagnostics.observer import Look, Nobody, Observer, Watch, observe
 from snnjax.ending import Clock, Ended, Ending, Tell, fetch
+from snnjax.keeping import NO_KEEPER, Keeper
 from snnjax.nn.products import types_of
 from snnjax.outcomes import EpochRecord, Outcome, Report, report_news
 from snnjax.programs import Programs, Seat, compile_advance, fitting_lanes, prepare
@@ -26,6 +27,14 @@ from snnjax.training import MemberState
 # Half of the time left must be worth so many compilations before one is made for fewer members,
 # and these take at least so many seconds, even if those for all members were done before.
 _WORTH, _LEAST_COMPILE_SECONDS = 2.0, 2.0
+
+
+class _Chunk(NamedTuple):
+    """What `advance` says beside the state, who was in which slot, and the epoch to be reached."""
+
+    news: Any
+    order: crew.Order
+    until: int
 
 
 @dataclass(frozen=True)
@@ -50,11 +59,12 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Audience:
-    """Who hears of epochs and ends, and the clock that all attempts share."""
+    """Who hears of epochs and ends, who keeps states, and the clock that all attempts share."""
 
     report: Report
     tell: Tell
     clock: Clock
+    keeper: Keeper
     watch: Watch | None = None
 
     def after(self, count: int) -> "_Audience":
@@ -65,14 +75,15 @@ class _Audience:
 
         def tell(ended: Ended) -> None:
             outcomes = {member + count: own for member, own in ended.outcomes.items()}
-            self.tell(replace(ended, outcomes=outcomes))
+            self.tell(replace(ended, outcomes=outcomes, first=ended.first + count))
 
         def show(look: Look) -> None:
             if self.watch is not None:
                 self.watch.show(replace(look, member=look.member + count))
 
         watch = None if self.watch is None else replace(self.watch, show=show)
-        return replace(self, report=report, tell=tell, watch=watch)
+        keeper = self.keeper.after(count)
+        return replace(self, report=report, tell=tell, keeper=keeper, watch=watch)
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,7 @@ def train(
     problem: Problem | None = None,
     strategy: Strategy | None = None,
     size: int = 1,
+    keeper: Keeper = NO_KEEPER,
     watch: Watch | None = None,
 ) -> Trained:
     """Train members to their ends.
@@ -147,6 +159,7 @@ def train(
         strategy: How members are mapped; None leaves the choice to `strategy.choose`.
         size: A smaller population is filled up to this size with members that do nothing, so that
             populations of different sizes share one compiled program.
+        keeper: Keeps states, and knows where members go on that were trained before.
         watch: What is looked at inside the networks, and who is shown it; None for nothing.
     """
     sets = [0] * len(members) if sets is None else sets
@@ -156,8 +169,8 @@ def train(
 
     def report_once(record: EpochRecord) -> None:
         if record.member not in outcomes and record.epoch > reported[record.member]:
-            reported[record.member] = record.epoch
             report(record)
+            reported[record.member] = record.epoch
 
     def tell_once(ended: Ended) -> None:
         if new := {n: own for n, own in ended.outcomes.items() if n not in outcomes}:
@@ -167,7 +180,7 @@ def train(
     problem = problem or layout.problem
     population = _Population(program, members, layout, problem, sets, strategy, size)
     with types_of(program.training.precision):
-        trained = _fit(population, _Audience(report_once, tell_once, Clock(), watch))
+        trained = _fit(population, _Audience(report_once, tell_once, Clock(), keeper, watch))
     return replace(trained, outcomes=[outcomes[number] for number in range(len(members))])
 
 
@@ -231,12 +244,21 @@ def _train(
         audience.watch, population.program, population.problem, people, table,
         len(population.members),
     )  # fmt: skip
-    people = replace(people, state=programs.start(people.at_work, table))
-    people = _run(population, programs, people, table, audience, ending, observer)
-    observer.finish(people)
-    audience.clock.compile_seconds += observer.compile_seconds
-    state = crew.states(people)
-    ending.finish(state)
+    state, begun = audience.keeper.restore(
+        people.strategy, programs.start(people.at_work, table), len(population.members)
+    )
+    people = replace(people, state=state)
+    observer.go_on(people)
+    with interruption.deferred():
+        people = _run(population, programs, people, table, audience, ending, observer, begun)
+        try:
+            observer.finish(people)
+            audience.clock.compile_seconds += observer.compile_seconds
+            state = crew.states(people)
+            ending.finish(state)
+        except KeyboardInterrupt:
+            _keep(people, (), None, population.data, audience, observer)
+            raise
     return Trained(
         outcomes=[outcome for _, outcome in sorted(ending.outcomes.items())],
         state=state,
@@ -254,57 +276,93 @@ def _run(
     audience: _Audience,
     ending: Ending,
     observer: Observer | Nobody,
+    begun: int = 0,
 ) -> Crew:
-    """Advance chunk by chunk until every member has stopped."""
+    """Advance chunk by chunk until every member has stopped, from the epoch `begun` on."""
     data, advance = population.data, programs.advance
     epochs = np.array([int(member["training.epochs"]) for member in population.members])
     longest = int(epochs.max())
     worth = _WORTH * max(programs.seconds, _LEAST_COMPILE_SECONDS)
     running = np.ones(len(people.order), bool)
-    pending, looked, until, length = None, time.perf_counter(), 0, programs.length
-    observer.look(people, 0)
-    while until < longest:
-        done, until = until, min(until + programs.length, observer.next_stop(until))
-        state, news = advance(people.at_work, people.state, table, np.int32(until))
-        people, now = replace(people, state=state), (news, people.order)
-        if until < longest:
-            observer.look(people, until)
-        # Only now is the chunk before fetched: the device is never idle while the host reads.
+    pending: _Chunk | None = None
+    now: _Chunk | None = None
+    looked, until, length = time.perf_counter(), begun, programs.length
+    try:
+        observer.look(people, until)
+        while until < longest:
+            done, until = until, min(until + programs.length, observer.next_stop(until))
+            state, news = advance(people.at_work, people.state, table, np.int32(until))
+            people, now = replace(people, state=state), _Chunk(news, people.order, until)
+            if until < longest:
+                observer.look(people, until)
+            # Only now is the chunk before fetched: the device is never idle while the host reads.
+            if pending is not None:
+                _note(pending, running, data, audience, observer)
+                if not running.any():
+                    return people
+                before, looked = looked, time.perf_counter()
+                people = crew.regroup(people, running)
+                left = epochs[running[: len(epochs)]].max() - until
+                left_seconds = left / length * (looked - before)
+                if left_seconds / 2 > worth and (few := crew.smaller(people, running)):
+                    people = few
+                    began = time.perf_counter()
+                    advance, waited = compile_advance(
+                        population.program, population.problem, people.strategy,
+                        programs.length, people.at_work, people.state, table,
+                    ).result()  # fmt: skip
+                    if waited:
+                        audience.clock.compile_seconds += time.perf_counter() - began
+                ending.look(people, running)
+            pending, length = now, until - done
+            if audience.keeper.is_due():
+                _note(now, running, data, audience, observer)
+                if not running.any():
+                    return people
+                pending = None
+                audience.keeper.save(people, len(data), audience.clock)
         if pending is not None:
-            observer.tell(done - 1)
-            _note(pending, running, data, audience.report)
-            observer.tell(done)
-            if not running.any():
-                return people
-            before, looked = looked, time.perf_counter()
-            people = crew.regroup(people, running)
-            left = epochs[running[: len(epochs)]].max() - until
-            left_seconds = left / length * (looked - before)
-            if left_seconds / 2 > worth and (few := crew.smaller(people, running)):
-                people = few
-                began = time.perf_counter()
-                advance, waited = compile_advance(
-                    population.program, population.problem, people.strategy,
-                    programs.length, people.at_work, people.state, table,
-                ).result()  # fmt: skip
-                if waited:
-                    audience.clock.compile_seconds += time.perf_counter() - began
-            ending.look(people, running)
-        pending, length = now, until - done
-    if pending is not None:
-        observer.tell(until - 1)
-        _note(pending, running, data, audience.report)
+            _note(pending, running, data, audience, observer)
+    except KeyboardInterrupt:
+        _keep(people, (pending, now), running, data, audience, observer)
+        raise
     return people
 
 
-def _note(
-    pending: tuple[Any, crew.Order], running: Any, data: Sequence[Dataset], report: Report
+def _keep(
+    people: Crew,
+    chunks: Sequence[_Chunk | None],
+    running: Any,
+    data: Sequence[Dataset],
+    audience: _Audience,
+    observer: Observer | Nobody,
 ) -> None:
-    """Report a chunk once it is computed, and note who still runs."""
-    news, order = fetch(pending[0]), pending[1]
-    report_news(news, order, data, report)
+    """Keep what there is before the program ends, as far as it has time for that."""
+    if not interruption.is_asked():
+        return  # an interrupt that came anywhere, so that nothing is sure
+    with interruption.unheard():
+        for chunk in chunks:
+            if chunk is not None:
+                if not audience.keeper.has_time_for(jax.tree.leaves(chunk.news)):
+                    return
+                _note(chunk, running, data, audience, observer)
+        audience.keeper.save(people, len(data), audience.clock, is_last=True)
+
+
+def _note(
+    chunk: _Chunk,
+    running: Any,
+    data: Sequence[Dataset],
+    audience: _Audience,
+    observer: Observer | Nobody,
+) -> None:
+    """Report a chunk once it is computed, with what was seen before and after; note who runs."""
+    observer.tell(chunk.until - 1)
+    news = fetch(chunk.news)
+    report_news(news, chunk.order, data, audience.report)
     running[:] = False
-    running[order] = news["status"] == training.RUNNING
+    running[chunk.order] = news["status"] == training.RUNNING
+    observer.tell(chunk.until)
 
 
 def device_description() -> dict[str, Any]:

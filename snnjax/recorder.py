@@ -47,6 +47,7 @@ class Recorder:
         data: Its data set.
         console: Whether it reports to the console, which is for one at a time.
         sweep: The folder of the multirun that it belongs to, if it does.
+        start_epoch: Epochs behind a run that goes on from a checkpoint.
 
     Attributes:
         info: What its sinks learn about the run.
@@ -61,8 +62,9 @@ class Recorder:
         *,
         console: bool,
         sweep: Path | None = None,
+        start_epoch: int = 0,
     ) -> None:
-        self.info = _run_info(config, folder, data, sweep)
+        self.info = replace(_run_info(config, folder, data, sweep), start_epoch=start_epoch)
         self.error: OSError | None = None
         self._config = config
         self._code = code_digest(config)  # now: the files may be edited while it trains
@@ -72,6 +74,11 @@ class Recorder:
         self._sinks: Sinks | None = None
         self._looks = Record(folder)
         self._written = -math.inf
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """What the run is made by: source code and libraries."""
+        return _versions() | {"code": self._code}
 
     def start(self, stack: ExitStack, share: Sink | None = None) -> None:
         """Make the folder, write `config.json` and open the sinks; `stack` closes them.
@@ -95,15 +102,19 @@ class Recorder:
         looks = self._looks
         arrays = {**look.arrays, **predicted(self._config.model, look.arrays)}
         if not looks.add(look.epoch, look.step, look.labels, arrays):
-            return  # of an attempt that went no further
+            return  # before a checkpoint that the run went on from
         self._write(
             Evaluation(int(look.epoch), look.step, DIAGNOSTICS, looks.scalars(), looks.histograms())
         )
         began = time.monotonic()
         if began > self._written:
-            self._attempt(looks.write)
+            self.write_looks()
             took = time.monotonic() - began
             self._written = time.monotonic() + max(_LOOKS_SECONDS, _PARTS * took)
+
+    def write_looks(self) -> None:
+        """Write what was seen until now, so that a run can go on from here."""
+        self._attempt(self._looks.write)
 
     def conclude(self, outcome: "Outcome", circumstances: Mapping[str, Any]) -> None:
         """Write the test metrics, then `result.json`, whose presence means that the run is done.
@@ -140,7 +151,7 @@ class Recorder:
             "scored_epoch": outcome.scored_epoch,
             "epochs": outcome.epochs,
             **circumstances,
-            "versions": _versions() | {"code": self._code},
+            "versions": self.versions,
             "data": {"name": data.name, "sha256": data.sha256}
             | {f"{split}_rows": len(data.rows[split]) for split in SPLITS},
         }
@@ -179,7 +190,9 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
             f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
             f"this one has {own}); choose another folder with hydra.run.dir or hydra.sweep.dir"
         )
-    if not config.sweep.mix_versions and (other := _other_versions(result, now)):
+    if not config.sweep.mix_versions and (
+        other := other_versions(result.get("versions") or {}, now)
+    ):
         raise ConfigError(
             f"{path}: comes from other {other}; choose another folder with hydra.run.dir or "
             "hydra.sweep.dir, or accept it with sweep.mix_versions=true"
@@ -187,9 +200,14 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
     return result
 
 
-def _other_versions(result: Mapping[str, Any], code: str) -> str | None:
-    """Say which source code or libraries a result was made by if they are not those of now."""
-    made_by, now = result.get("versions") or {}, _versions()
+def other_versions(made_by: Mapping[str, Any], code: str) -> str | None:
+    """Say which source code or libraries something was made by if they are not those of now.
+
+    Args:
+        made_by: The `versions` of a result or a checkpoint.
+        code: The digest of the source code now.
+    """
+    now = _versions()
     if made_by.get("code") != code:
         return f"source code ({made_by.get('code')}, now {code})"
     differing = [name for name in _PACKAGES if made_by.get(name) != now[name]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snnjax import interruption
+from snnjax import checkpoint, interruption
 from snnjax.experiment import Means, Run, RunResult, earlier_result, run_population
 from snnjax.guard import tell
 from snnjax.recorder import is_in_use
@@ -70,7 +70,7 @@ def run_sweep(runs: Sequence[Run], folder: Path, means: Means = Means()) -> Swep
     ended: dict[int, Ended] = {}
     account: dict[str, Any] = {"populations": 0, "programs": 0, "compilations": 0, "workers": 0}
     try:
-        ended |= _ended_before(runs)
+        ended |= _ended_before(runs, folder)
         while len(ended) < len(runs):
             _train_what_is_left(runs, folder, means, ended, account)
             _wait_for_others(runs, ended)
@@ -78,6 +78,8 @@ def run_sweep(runs: Sequence[Run], folder: Path, means: Means = Means()) -> Swep
         raise SweepInterrupted(ended, account) from error
     finally:
         account["seconds"] = round(time.perf_counter() - began, 3)
+    if runs:  # what a start that was killed left behind, if all of its runs have ended
+        checkpoint.tidy(checkpoint.shelf_of(folder), runs[0].config.checkpoint.keep)
     return Swept([ended[number] for number in range(len(runs))], account)
 
 
@@ -86,9 +88,13 @@ def status_of(ended: Ended) -> str:
     return "failed" if isinstance(ended, Exception) else ended.status
 
 
-def _ended_before(runs: Sequence[Run]) -> dict[int, Ended]:
+def _ended_before(runs: Sequence[Run], folder: Path) -> dict[int, Ended]:
+    """Return how runs have ended, or why they cannot go on, before anything is trained."""
     ends = ((number, _earlier(run)) for number, run in enumerate(runs))
-    return {number: end for number, end in ends if end is not None}
+    ended = {number: end for number, end in ends if end is not None}
+    shelf = checkpoint.shelf_of(folder)
+    refused = checkpoint.refusals(shelf, [run.config for run in runs])
+    return {**refused, **ended}
 
 
 def _earlier(run: Run) -> Ended | None:

@@ -4,7 +4,7 @@ import os
 import sys
 
 from snnjax.app import main
-from snnjax.endings import INTERRUPTED
+from snnjax.interruption import EXIT_CODES
 
 
 def run() -> None:
@@ -14,7 +14,7 @@ def run() -> None:
     orderly end would wait for epochs that the device is still computing.
     """
     code = main()
-    if code == INTERRUPTED:
+    if code in EXIT_CODES:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()

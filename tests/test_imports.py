@@ -9,16 +9,17 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 
 # From the top down: a module may import from its own folder and from lower layers.
 LAYERS = (
-    ("train", "callback", "models"),
+    ("train", "callback", "models", "diagnose"),
     ("app", "contact_sheet", "schedules", "status"),
     ("multirun",),
     ("listing",),
     ("summary", "sweep"),
     ("endings", "plan"),
     ("experiment",),
+    ("checkpoint",),
     ("recorder",),
     ("population", "model_summary"),
-    ("diagnostics",),
+    ("diagnostics", "keeping"),
     ("ending",),
     ("crew", "programs"),
     ("outcomes", "compilation", "strategy"),
@@ -35,7 +36,7 @@ LAYERS = (
     ("widths",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
-    ("constants", "ledger"),
+    ("constants", "ledger", "decompositions"),
 )
 # Names are checked against the catalog, which imports nothing but the standard library; what is
 # predicted for a network depends on its data; a program tells of its mistakes like all others.

@@ -32,3 +32,22 @@ def test_shares_add_up_though_members_end_at_different_times():
 
 def test_who_did_nothing_takes_nothing():
     assert Ledger([10]).share_out([0], 2.0) == [(0.0,)]
+
+
+def test_what_was_trained_by_an_earlier_start_is_not_paid_again():
+    ledger = Ledger([100, 100], {0: 6})
+    ledger.note(0, 9)
+    ledger.note(1, 1)
+    assert ledger.share_until_now(0, 8.0) == (6.0,)
+    assert ledger.share_until_now(1, 8.0) == (2.0,)
+    assert ledger.share_out([0, 1], 8.0) == [(6.0,), (2.0,)]
+
+
+def test_what_is_told_meanwhile_costs_nothing():
+    ledger = Ledger([100, 100])
+    for member in range(2):
+        ledger.note(member, 2)
+    assert ledger.share_until_now(0, 4.0, 2.0) == (2.0, 1.0)
+    assert ledger.share_out([1], 4.0, 2.0) == [(2.0, 1.0)]
+    assert ledger.share_until_now(0, 6.0, 2.0) == (4.0, 1.0)
+    assert ledger.share_until_now(1, 6.0, 2.0) == (0.0, 0.0)

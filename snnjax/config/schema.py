@@ -191,6 +191,22 @@ class SweepConfig:
 
 
 @dataclass(frozen=True)
+class CheckpointConfig:
+    """What is kept of a run while it trains, so that it can go on where it was stopped.
+
+    `every` is in seconds, null for never; where saving takes long, more time lies between two.
+    `keep` checkpoints are kept until the run ends. `final` keeps its networks afterwards. Without
+    `resume` a run starts anew. `grace` is how many seconds a signal may be followed by saving.
+    """
+
+    every: float | None = number(300.0, above=0, role="run")
+    keep: int = number(2, low=1, high=1000, role="run")
+    final: bool = option(False, role="run")
+    resume: bool = option(True, role="run")
+    grace: float = number(20.0, low=0, high=3600, role="run")
+
+
+@dataclass(frozen=True)
 class Config:
     """One run, completely."""
 
@@ -204,5 +220,6 @@ class Config:
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     logging: LoggingConfig = LoggingConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     sweep: SweepConfig = SweepConfig()

@@ -1,5 +1,7 @@
 """How noisy gradients are: the batch size from which larger batches pay less and less."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -36,7 +38,7 @@ def noise(scene: Scene) -> Measured:
         (_, count), found = jax.value_and_grad(mean, has_aux=True)(params)
         return jax.tree.map(lambda leaf: jnp.where(count > 0, leaf, 0), found), count
 
-    def add(number: jax.Array, carry: tuple[object, ...]) -> tuple[object, ...]:
+    def add(number: jax.Array, carry: tuple[Any, ...]) -> tuple[Any, ...]:
         total, squares, counted, parts = carry
         own, count = gradient(scene.params, number)
         total = jax.tree.map(lambda a, b: a + count * b, total, own)

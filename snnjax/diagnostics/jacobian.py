@@ -11,6 +11,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from snnjax import decompositions
 from snnjax.diagnostics.measures import Measured
 from snnjax.diagnostics.scene import Scene, Watcher
 from snnjax.evaluation import spread_rows
@@ -120,7 +121,7 @@ def singular_values(
 
 def _of_matrices(matrices: jax.Array, used: Sequence[Size]) -> jax.Array:
     """Return smallest, mean and largest singular value of matrices, (rows, 3), padding left out."""
-    values = jnp.linalg.svd(matrices, compute_uv=False)
+    values = jax.vmap(decompositions.singular_values)(matrices)
     count = jnp.minimum(*used)  # what is padding is exactly 0, and the values are in order
     smallest = jnp.take(values, count - 1, axis=1)
     return jnp.stack([smallest, values.sum(1) / count, values[:, 0]], axis=1)
@@ -145,7 +146,7 @@ def _iterated(
         scale = jnp.maximum(alphas.max(1), jnp.finfo(alphas.dtype).tiny)
         diagonal, above = alphas / scale[:, None], betas / scale[:, None]
         bidiagonal = jax.vmap(jnp.diag)(diagonal) + jax.vmap(lambda b: jnp.diag(b, 1))(above)
-        _, values, vectors = jnp.linalg.svd(bidiagonal)
+        _, values, vectors = jax.vmap(decompositions.svd)(bidiagonal)
         mean = (vectors[:, :, 0] ** 2 * values).sum(1) * share
         # What was not taken is 0, and the values are in order; padding leads to no more steps.
         last = jnp.minimum(taken, jnp.minimum(*used)) - 1

@@ -84,6 +84,9 @@ class Nobody:
     def tell(self, epoch: int) -> None:
         """Show nothing."""
 
+    def go_on(self, people: Crew) -> None:
+        """Begin."""
+
     def finish(self, people: Crew) -> None:
         """End."""
 
@@ -148,7 +151,15 @@ class Observer:
     def tell(self, epoch: int) -> None:
         """Show what was seen up to an epoch; waits until it is computed."""
         while self._pending and self._pending[0].epoch <= epoch:
-            self._show(self._pending.pop(0))
+            self._show(self._pending[0])  # an interrupt may come while that is computed
+            self._pending.pop(0)
+
+    def go_on(self, people: Crew) -> None:
+        """Begin with members some of which were trained before, and were looked at until then."""
+        state = states(people)
+        epoch, status, step = jax.device_get((state.epoch, state.status, state.train.step))
+        begun = (epoch > 0) & (status == RUNNING)
+        self._seen = np.where(begun, step.astype(np.int64), -1)[: self._count]
 
     def finish(self, people: Crew) -> None:
         """Look at members that have ended since the last look, and show all that was seen."""

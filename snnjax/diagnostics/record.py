@@ -52,7 +52,8 @@ class Record:
             return
         held = read(self.path)
         self._constant = {name: held[name] for name in (*_NAMES, *_FIXED) if name in held}
-        kept = np.flatnonzero(held["epoch"] <= epoch)
+        # Looks inside the next epoch belong to what was reported of this one.
+        kept = np.flatnonzero(np.floor(held["epoch"]) <= epoch)
         self._looks = [
             {name: array[place] for name, array in held.items() if name not in self._constant}
             for place in kept

@@ -12,6 +12,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from snnjax.decompositions import qr
 from snnjax.nn.padding import Size
 
 Initializer = Callable[..., jax.Array]
@@ -130,7 +131,7 @@ def orthogonal(noise: jax.Array, fan_in: int, fan_out: int) -> jax.Array:
     """Orthonormal rows or columns, whichever are fewer, drawn uniformly (Saxe et al. 2014)."""
     is_tall = noise.shape[0] >= noise.shape[1]
     tall = noise if is_tall else noise.T
-    q, r = jnp.linalg.qr(tall)
+    q, r = qr(tall)
     q = q * jnp.sign(jnp.diagonal(r))[None, :]
     return q if is_tall else q.T
 

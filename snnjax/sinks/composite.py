@@ -1,7 +1,7 @@
 """All sinks of a run behind one: open them, write to them, and be sure that they are finished."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from snnjax.config.schema import LoggingConfig
@@ -89,7 +89,7 @@ def open_sinks(logging: LoggingConfig, run: RunInfo, share: Sink | None = None) 
         track = Track(run, record.earlier)
         sinks.add(lambda: make_console(logging.progress, logging.every, track))
         if logging.wandb.mode != "disabled":
-            sinks.add(lambda: share or WandbSink(logging.wandb, run, record.earlier))
+            sinks.add(lambda: _wandb_sink(logging, run, share, record.earlier))
         yield sinks
         sinks.finish({"status": "failed", "error": "the run ended without a result"})
     except BaseException as error:
@@ -99,6 +99,17 @@ def open_sinks(logging: LoggingConfig, run: RunInfo, share: Sink | None = None) 
         raise
     finally:
         sinks.close()
+
+
+def _wandb_sink(
+    logging: LoggingConfig, run: RunInfo, share: Sink | None, earlier: Sequence[Evaluation]
+) -> Sink:
+    """Return a sink that knows what was evaluated before the run went on."""
+    if share is None:
+        return WandbSink(logging.wandb, run, earlier)
+    for evaluation in earlier:
+        share.write(evaluation)
+    return share
 
 
 def _describe(error: BaseException) -> str:

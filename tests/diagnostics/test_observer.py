@@ -195,7 +195,8 @@ SCHEDULES = {
 
 
 @pytest.mark.parametrize(
-    "choices", ["constant", *(pytest.param(n, marks=pytest.mark.slow) for n in SCHEDULES if n != "constant")]  # noqa: E501
+    "choices",
+    ["constant", *(pytest.param(n, marks=pytest.mark.slow) for n in SCHEDULES if n != "constant")],  # noqa: E501
 )
 def test_a_walk_takes_the_steps_that_training_takes(choices):
     """Step k inside an epoch is k steps on the same rows; to the end it is the epoch itself."""
@@ -235,11 +236,14 @@ def test_a_walk_takes_the_steps_that_training_takes(choices):
             direct = walk(state, 21 + number + 1)
             assert int(walked.train.step) == int(train.step) == 21 + number + 1
             assert int(walked.epoch) == 3
-            for a, b, c in zip(*map(jax.tree.leaves, (walked.train, direct.train, train)), strict=True):  # noqa: E501
+            for a, b, c in zip(
+                *map(jax.tree.leaves, (walked.train, direct.train, train)), strict=True
+            ):  # noqa: E501
                 np.testing.assert_array_equal(a, b)
                 np.testing.assert_allclose(a, c, rtol=1e-4, atol=1e-6)
     np.testing.assert_equal(
-        jax.tree.leaves(jax.device_get(walked.train)), jax.tree.leaves(jax.device_get(epoch(state).train))
+        jax.tree.leaves(jax.device_get(walked.train)),
+        jax.tree.leaves(jax.device_get(epoch(state).train)),
     )
     for elsewhere in (0, 20, 21, 29, 1000):
         assert int(walk(state, elsewhere).train.step) == 21

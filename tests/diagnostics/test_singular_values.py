@@ -78,9 +78,7 @@ SPECTRA = {
 def test_small_ones_are_exact(shape, spectrum):
     matrices = random_matrices(shape, SPECTRA[spectrum])
     expected = summary(matrices)
-    np.testing.assert_allclose(
-        estimate(matrices, 64), expected, rtol=1e-4, atol=1e-5 * expected[2]
-    )
+    np.testing.assert_allclose(estimate(matrices, 64), expected, rtol=1e-4, atol=1e-5 * expected[2])
 
 
 @pytest.mark.parametrize("spectrum", SPECTRA)

@@ -148,6 +148,19 @@ def test_a_full_disk_ends_the_run_and_the_mirrors_hear_of_it(run, mirror, epoch_
     assert mirror.results[0]["status"] == "failed"
 
 
+def test_a_share_is_told_what_was_before_a_checkpoint(make_run, epoch_of):
+    with open_sinks(QUIET, make_run()) as sinks:
+        for epoch in (1, 2, 3):
+            for evaluation in epoch_of(epoch, 0.5):
+                sinks.write(evaluation)
+    share = Recorder()
+    logging = LoggingConfig(progress="none", wandb=WandbConfig(per="population"))
+    with open_sinks(logging, make_run(start_epoch=2), share) as sinks:
+        sinks.write(epoch_of(3, 0.5)[0])
+        sinks.finish({"status": "done"})
+    assert share.calls == ["write"] * 5 + ["finish", "close"]
+
+
 def test_a_run_folder_that_cannot_be_made_is_an_error(run):
     run.folder.write_text("a file")
     with pytest.raises(OSError, match="run"), open_sinks(QUIET, run):

@@ -1,0 +1,129 @@
+"""The checkpoints of a run or a sweep: which there are, what they hold, which are of no use."""
+
+import contextlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from snnjax.checkpoint.store import TEMPORARY, DamagedError, read_index
+from snnjax.file_names import CHECKPOINTS_FOLDER, RESULT_FILE
+from snnjax.sinks.base import warn
+from snnjax.sinks.jsonl import is_locked, lock_alone
+
+_LOCK = ".lock"
+FINAL = "final"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as its index tells of it.
+
+    Attributes:
+        path: Its folder.
+        index: What is in the index.
+    """
+
+    path: Path
+    index: Mapping[str, Any]
+
+    @property
+    def members(self) -> Sequence[Mapping[str, Any]]:
+        """Of each row of the arrays whose it is: fingerprint, folder, epoch, sha256 of data."""
+        members: Sequence[Mapping[str, Any]] = self.index["members"]
+        return members
+
+    def place(self, fingerprint: str) -> int | None:
+        """Return the row of a run, None if it is not among them."""
+        places = (n for n, own in enumerate(self.members) if own["fingerprint"] == fingerprint)
+        return next(places, None)
+
+
+def shelf_of(folder: Path) -> Path:
+    """Return where the checkpoints of a run, or of a sweep, lie."""
+    return folder / CHECKPOINTS_FOLDER
+
+
+def list_checkpoints(shelf: Path, *, quiet: bool = False) -> list[Checkpoint]:
+    """Return the checkpoints with an index, the newest first; what lacks one is warned of."""
+    found = []
+    for path in _folders(shelf):
+        if path.name == FINAL or TEMPORARY in path.name:
+            continue
+        try:
+            found.append(Checkpoint(path, read_index(path)))
+        except FileNotFoundError:
+            continue  # removed meanwhile
+        except DamagedError as error:
+            if not quiet:
+                warn(f"{path}: a damaged checkpoint is left out: {error}")
+    return sorted(found, key=lambda one: -int(one.index["saved_ns"]))
+
+
+@contextlib.contextmanager
+def claim(shelf: Path, writer: str) -> Iterator[None]:
+    """Hold what tells others that a writer is alive, whose unfinished files are not to be touched.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = shelf / (writer + _LOCK)
+    shelf.mkdir(parents=True, exist_ok=True)
+    file: IO[bytes] = path.open("ab")
+    try:
+        lock_alone(file)
+        yield
+    finally:
+        file.close()
+        path.unlink(missing_ok=True)
+
+
+def tidy(shelf: Path, keep: int) -> None:
+    """Remove checkpoints that nothing can be resumed from any more, and those never finished.
+
+    Each run that has not ended keeps the last `keep` that it is in. Never raises an error.
+    """
+    with contextlib.suppress(OSError):
+        _remove_unfinished(shelf)
+    seen: Counter[str] = Counter()
+    for checkpoint in list_checkpoints(shelf, quiet=True):
+        is_needed = False
+        for member in checkpoint.members:
+            run = member["fingerprint"]
+            is_done = (shelf.parent / member["folder"] / RESULT_FILE).exists()
+            is_needed |= not is_done and seen[run] < keep
+            seen[run] += 1
+        if not is_needed:
+            remove(checkpoint.path)
+    with contextlib.suppress(OSError):
+        shelf.rmdir()  # only if nothing is left
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint so that no half of it is found later; never raises an error."""
+    doomed = path.with_name(path.name + TEMPORARY)
+    with contextlib.suppress(OSError):
+        os.replace(path, doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _remove_unfinished(shelf: Path) -> None:
+    alive = set()
+    for lock in shelf.glob(f"*{_LOCK}"):
+        if is_locked(lock) is False:
+            lock.unlink(missing_ok=True)
+        else:
+            alive.add(lock.name.removesuffix(_LOCK))
+    for path in shelf.glob(f"*{TEMPORARY}*"):
+        if path.name.partition("-")[0] not in alive:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _folders(shelf: Path) -> list[Path]:
+    try:
+        return sorted(path for path in shelf.iterdir() if path.is_dir())
+    except OSError:
+        return []
