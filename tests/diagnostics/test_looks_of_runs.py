@@ -59,7 +59,9 @@ def folder(tmp_path_factory):
 
 def test_a_run_leaves_what_was_seen(folder):
     arrays = read(folder / "run/diagnostics.npz")
-    batches = len(range(0, json.loads((folder / "run/result.json").read_text())["data"]["train_rows"], 32))  # noqa: E501
+    batches = len(
+        range(0, json.loads((folder / "run/result.json").read_text())["data"]["train_rows"], 32)
+    )
     np.testing.assert_array_equal(arrays["step"], [0, 1, 2 * batches, 4 * batches])
     np.testing.assert_array_equal(arrays["epoch"], [0, 1 / batches, 2, 4])
     assert arrays["layers"].tolist() == ["1", "2"]
@@ -178,7 +180,10 @@ def test_every_choice_is_valid_and_each_measure_has_a_name():
         ({"every": "often"}, r"diagnostics.every=often: .*auto.*"),
         ({"steps": [-1]}, r"diagnostics.steps=\[-1\]: out of range; .*"),
         ({"rows": 1}, r"diagnostics.rows=1: out of range; .*did you mean 2\?"),
-        ({"measure": []}, r"diagnostics.measure=.*unknown key.*did you mean diagnostics.measures\?"),
+        (
+            {"measure": []},
+            r"diagnostics.measure=.*unknown key.*did you mean diagnostics.measures\?",
+        ),
     ],
 )
 def test_what_is_no_choice_is_one_line(given, line):
@@ -216,7 +221,9 @@ def test_from_the_command_line(tmp_path, choice):
     for path in found:
         arrays = read(path)
         assert arrays["epoch"][0] == 0
-        assert all(not math.isinf(array.sum()) for array in arrays.values() if array.dtype.kind == "f")
+        assert all(
+            not math.isinf(array.sum()) for array in arrays.values() if array.dtype.kind == "f"
+        )
     shutil.rmtree(tmp_path / "run")
 
 
