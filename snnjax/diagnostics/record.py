@@ -1,7 +1,9 @@
 """`diagnostics.npz` of a run: every look at its network, one behind the other. NumPy only."""
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,14 @@ _SCALARS = frozenset({
 _FIXED = ("fixed_mean", "fixed_variance")
 
 
-class UnreadableError(ValueError):
+# What comes of reading files that are something else, or of which a part is.
+_DAMAGES = (
+    zipfile.BadZipFile, zlib.error, struct.error,
+    ValueError, EOFError, KeyError, SyntaxError, NotImplementedError, RuntimeError, OverflowError,
+)  # fmt: skip
+
+
+class UnreadableError(OSError, ValueError):
     """A file that holds no diagnostics; the message names it."""
 
 
@@ -145,7 +154,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError) as error:
+    except _DAMAGES as error:
         raise UnreadableError(f"{path}: no diagnostics of a run ({error}); remove it") from error
     if not {"epoch", "step", *_NAMES} <= arrays.keys():
         raise UnreadableError(f"{path}: no diagnostics of a run; remove it")

@@ -71,6 +71,7 @@ def test_twelve_layers_keep_their_places_in_every_measure():
     )
 
 
+@pytest.mark.slow
 def test_omega_and_tau_of_layers_of_several_widths():
     stage = set_up(plain(form="conic", depth=3, width=20))
     seen = stage.see(weights)
@@ -82,6 +83,7 @@ def test_omega_and_tau_of_layers_of_several_widths():
         assert np.isnan(seen["tau"][place, width:]).all()
 
 
+@pytest.mark.slow
 def test_normalised_weights_are_those_that_multiply():
     stage = set_up(plain(name="mlp", norm="weight"))
     seen = stage.see(lambda s: weights(s) | gradients(s))
@@ -180,6 +182,7 @@ def test_drift_of_running_moments(placement):
             x = (x - mean) / np.sqrt(variance + 1e-5) * own["scale"] + own["shift"]
 
 
+@pytest.mark.slow
 def test_without_batch_normalisation_nothing_drifts():
     assert set_up(plain(norm="layer", name="mlp")).see(drift) == {}
 
@@ -213,6 +216,7 @@ def test_predictions_are_the_moment_map_of_the_layer_below(activation):
         assert np.isnan(fixed).all()
 
 
+@pytest.mark.slow
 def test_predictions_by_quadrature_and_of_a_wide_network():
     """Independently of the theory's code, and of a network that it should describe."""
     config = plain(depth=2, width=2000, activation="selu")
@@ -235,6 +239,7 @@ def test_predictions_by_quadrature_and_of_a_wide_network():
     assert found["predicted_variance"][1] == pytest.approx(seen["activation_variance"][1], rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [
@@ -259,6 +264,7 @@ def test_values_that_overflow_predict_nothing():
     assert np.isnan(found["predicted_variance"][1])
 
 
+@pytest.mark.slow
 def test_nothing_is_dropped_and_nothing_random():
     """A look shows what the network computes without its dropout: twice the same."""
     with_dropout, without = plain(dropout=0.4), plain()

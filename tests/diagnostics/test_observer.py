@@ -101,7 +101,8 @@ def test_intervals_and_steps_recompile_nothing_and_no_diagnostics_compile_nothin
     assert program_count() - before == without + 2
 
 
-@pytest.mark.parametrize("lanes", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [1, 4])
 def test_looks_at_a_population_are_those_at_each_member_alone(lanes):
     """Of members that end at different times; regrouping gives them other places."""
     epochs = (2, 9, 4, 7, 3, 6, 1, 8)

@@ -76,15 +76,20 @@ def test_revived_units_are_those_that_were_dead_before(tmp_path):
 
 
 def test_a_run_goes_on_from_a_checkpoint(tmp_path):
-    filled(tmp_path).write()
+    """Looks inside the next epoch are kept as well; later ones are taken again."""
+    filled(tmp_path, 6).write()
     own = Record(tmp_path)
     own.resume(1)
-    assert own.add(1.5, 15, NAMES, look(33))
+    assert not own.add(1.5, 15, NAMES, look(3))
+    assert own.add(2, 20, NAMES, look(33))
     own.write()
     arrays = read(own.path)
-    np.testing.assert_array_equal(arrays["step"], [0, 5, 10, 15])
-    np.testing.assert_array_equal(arrays["activation_mean"][3], look(33)["activation_mean"])
-    np.testing.assert_array_equal(arrays["activation_mean"][2], look(2)["activation_mean"])
+    np.testing.assert_array_equal(arrays["step"], [0, 5, 10, 15, 20])
+    np.testing.assert_array_equal(arrays["activation_mean"][4], look(33)["activation_mean"])
+    for number in range(4):
+        np.testing.assert_array_equal(
+            arrays["activation_mean"][number], look(number)["activation_mean"]
+        )
     assert arrays["fixed_mean"].shape == ()
 
 
@@ -109,6 +114,27 @@ def test_a_damaged_file_is_said_to_be_one(tmp_path, damage):
         own.path.write_bytes(damaged[damage])
     with pytest.raises(UnreadableError, match=r"diagnostics.npz: no diagnostics .*remove it"):
         read(own.path)
+
+
+def test_whatever_byte_is_wrong(tmp_path):
+    """What is read is right, or nothing is; and a run that goes on fails alone, as with a disk."""
+    own = filled(tmp_path, 2)
+    own.write()
+    content, random = own.path.read_bytes(), np.random.default_rng(0)
+    expected, refused = read(own.path), 0
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in random.integers(len(damaged), size=3):
+            damaged[place] ^= int(random.integers(1, 256))
+        own.path.write_bytes(bytes(damaged))
+        try:
+            arrays = read(own.path)
+        except UnreadableError as error:
+            refused += isinstance(error, OSError)
+        else:
+            for name in arrays.keys() & expected.keys():
+                np.testing.assert_array_equal(arrays[name], expected[name])
+    assert refused > 50
 
 
 def test_pickles_are_never_loaded(tmp_path):

@@ -42,7 +42,7 @@ def by_choices(choices):
     return "-".join(str(value) for value in choices.values())
 
 
-@pytest.fixture(scope="module", params=slow_but(MODELS, 1, 2, 3), ids=by_choices)
+@pytest.fixture(scope="module", params=slow_but(MODELS, 2, 3), ids=by_choices)
 def seen(request):
     """Return a network, and what a scene shows of it."""
     data = DIGITS if request.param.get("name") == "cnn" else DATA
