@@ -36,7 +36,7 @@ def check_value(leaf: Leaf, raw: Any) -> Any:
         return ()
     value = _typed(leaf.annotation, raw)
     if value is _NOTHING:
-        raise _refusal(leaf, raw, _wrong_type(leaf, raw))
+        raise _refusal(leaf, raw, _wrong_type(leaf, raw), _in_brackets(leaf, raw))
     for single in value if isinstance(value, tuple) else (value,):
         if isinstance(single, int | float) and not isinstance(single, bool):
             _check_range(leaf, raw, single)
@@ -200,9 +200,15 @@ def _nearest(leaf: Leaf, raw: Any) -> str:
     if bool in options:
         return _SWITCHES.get(str(raw).lower(), "")
     words = [str(c) for o in options if get_origin(o) is Literal for c in get_args(o)]
-    if tuple[str, ...] in options and isinstance(raw, str):
-        return f"[{raw}]"
     return nearest(str(raw), words) if isinstance(raw, str) else ""
+
+
+def _in_brackets(leaf: Leaf, raw: Any) -> str:
+    """Return a value as a list of it where that would do, or an empty string."""
+    if isinstance(raw, list | tuple) or _typed(leaf.annotation, [raw]) is _NOTHING:
+        return ""
+    item = _nearest(leaf, raw) if "registry" in leaf.metadata else show(raw)
+    return f"[{item}]" if item else ""
 
 
 def _wrong_type(leaf: Leaf, raw: Any) -> str:

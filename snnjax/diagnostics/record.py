@@ -1,7 +1,9 @@
 """`diagnostics.npz` of a run: every look at its network, one behind the other. NumPy only."""
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,14 @@ _SCALARS = frozenset({
 _FIXED = ("fixed_mean", "fixed_variance")
 
 
-class UnreadableError(ValueError):
+# What comes of reading files that are something else, or of which a part is.
+_DAMAGES = (
+    zipfile.BadZipFile, zlib.error, struct.error,
+    ValueError, EOFError, KeyError, SyntaxError, NotImplementedError, RuntimeError, OverflowError,
+)  # fmt: skip
+
+
+class UnreadableError(OSError, ValueError):
     """A file that holds no diagnostics; the message names it."""
 
 
@@ -114,9 +123,10 @@ class Record:
             if f"{kind}_edges" not in last:
                 continue  # a measure of one's own that means something else
             for place, label in enumerate(_labels(name, last)):
-                low, high = last[f"{kind}_edges"][place]
+                low, high = map(float, last[f"{kind}_edges"][place])
                 if np.isfinite(low):
-                    high = max(high, np.nextafter(low, np.inf))
+                    # Of values that are all alike the edges must rise too.
+                    high = max(high, low + max(1e-6 * abs(low), 1e-30))
                     edges = np.linspace(low, high, counts.shape[1] + 1)
                     found[f"{kind}.{label}"] = counts[place], edges
         return found
@@ -144,7 +154,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError) as error:
+    except _DAMAGES as error:
         raise UnreadableError(f"{path}: no diagnostics of a run ({error}); remove it") from error
     if not {"epoch", "step", *_NAMES} <= arrays.keys():
         raise UnreadableError(f"{path}: no diagnostics of a run; remove it")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 BINS = 100
 """Bins of a histogram, equally wide."""
@@ -12,8 +13,11 @@ BINS = 100
 # Percentiles come from narrower bins, of which each bin of the histogram is so many together.
 _NARROW = 20
 
-# Histograms and percentiles are those of about so many values, whole rows evenly spread over all.
+# Histograms and percentiles are those of about so many values, whole rows spread over all.
 _COUNTED = 2**15
+# Multiples of it, without their whole parts, are spread evenly and in step with no number of
+# positions of an image.
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 class Values(NamedTuple):
@@ -21,7 +25,7 @@ class Values(NamedTuple):
 
     Attributes:
         array: (rows, columns).
-        rows: (rows,) bool, which rows count.
+        rows: (rows,) bool, which rows count; these come first where there are many.
         columns: (columns,) bool, which columns are not padding.
     """
 
@@ -61,9 +65,8 @@ def describe(values: Values) -> Statistics:
     low = jnp.where(valid, x, jnp.inf).min()
     high = jnp.where(valid, x, -jnp.inf).max()
     is_finite = jnp.isfinite(variance)
-    # Whole rows: a stride along both axes might come by some of the columns only.
-    step = max(1, x.size // _COUNTED)
-    narrow = _counts(x[::step], valid[::step] & is_finite, low, high)
+    some = _some_rows(values.rows, max(1, len(x) // max(1, x.size // _COUNTED)))
+    narrow = _counts(x[some], valid[some] & is_finite, low, high)
     numbers = mean, variance, _percentile(narrow, 0.98, low, high), jnp.stack([low, high])
     mean, variance, p98, edges = (jnp.where(is_finite, own, jnp.nan) for own in numbers)
     return Statistics(mean, variance, p98, narrow.reshape(BINS, _NARROW).sum(1), edges)
@@ -93,6 +96,16 @@ def each_alike(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any
         for place, number in enumerate(numbers):
             results[number] = jax.tree.map(lambda leaf, place=place: leaf[place], together)
     return results
+
+
+def _some_rows(rows: jax.Array, number: int) -> jax.Array:
+    """Return the places of so many rows, spread over all that count; all if there are no more."""
+    if number == len(rows):
+        return jnp.arange(number)
+    spread = np.arange(number) * _GOLDEN % 1
+    place = jnp.arange(number)
+    count = rows.sum()
+    return jnp.where(count > number, (spread * count).astype(place.dtype), place)
 
 
 def _counts(x: jax.Array, valid: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:

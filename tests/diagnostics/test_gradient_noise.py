@@ -55,6 +55,7 @@ def test_against_gradients_written_out(validation):
         assert np.isnan(seen["noise_scale"]) == (square < 0)
 
 
+@pytest.mark.slow
 def test_the_number_of_probe_rows_does_not_matter_where_there_are_fewer():
     """In a population the longest split decides it: alone a member must have the same numbers."""
     stage = set_up(plain(depth=1))
@@ -63,6 +64,7 @@ def test_the_number_of_probe_rows_does_not_matter_where_there_are_fewer():
         np.testing.assert_allclose(value, other[name], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_deep_networks():
     """Against JAX's gradients of the loss, part by part."""
     stage = set_up(plain(depth=2, activation="tanh"))

@@ -12,7 +12,7 @@ from snnjax.compilation import program_count
 from snnjax.config.optimization import CosineConfig, NadamConfig, PlateauConfig, SgdConfig
 from snnjax.config.schema import Config, DiagnosticsConfig, ModelConfig, TrainingConfig
 from snnjax.config.split import split
-from snnjax.diagnostics.observer import Watch
+from snnjax.diagnostics.observer import Watch, _interval
 from snnjax.evaluation import gather, used_columns
 from snnjax.step import train_step
 from snnjax.strategy import Strategy
@@ -101,7 +101,8 @@ def test_intervals_and_steps_recompile_nothing_and_no_diagnostics_compile_nothin
     assert program_count() - before == without + 2
 
 
-@pytest.mark.parametrize("lanes", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [1, 4])
 def test_looks_at_a_population_are_those_at_each_member_alone(lanes):
     """Of members that end at different times; regrouping gives them other places."""
     epochs = (2, 9, 4, 7, 3, 6, 1, 8)
@@ -196,7 +197,7 @@ SCHEDULES = {
 
 @pytest.mark.parametrize(
     "choices",
-    ["constant", *(pytest.param(n, marks=pytest.mark.slow) for n in SCHEDULES if n != "constant")],  # noqa: E501
+    ["constant", *(pytest.param(n, marks=pytest.mark.slow) for n in SCHEDULES if n != "constant")],
 )
 def test_a_walk_takes_the_steps_that_training_takes(choices):
     """Step k inside an epoch is k steps on the same rows; to the end it is the epoch itself."""
@@ -238,7 +239,7 @@ def test_a_walk_takes_the_steps_that_training_takes(choices):
             assert int(walked.epoch) == 3
             for a, b, c in zip(
                 *map(jax.tree.leaves, (walked.train, direct.train, train)), strict=True
-            ):  # noqa: E501
+            ):
                 np.testing.assert_array_equal(a, b)
                 np.testing.assert_allclose(a, c, rtol=1e-4, atol=1e-6)
     np.testing.assert_equal(
@@ -252,11 +253,19 @@ def test_a_walk_takes_the_steps_that_training_takes(choices):
 
 
 def test_the_interval_of_auto_follows_from_the_cost():
-    """Looks at few rows of many happen every epoch, at many of few seldom."""
-    program, members = make_members((1,), (0.05,))
-    many = make_dataset(rows=9000, counts=(8500, 300, 100))
-    for data, rows, expected in ((many, 10, {0, 1, 2, 3}), (DATA, 53, {0, 3})):
-        program, members = make_members((3,), (0.05,))
-        config = DiagnosticsConfig(measures=("activations",), rows=rows)
-        _, looks, _ = watched(program, members, config, (data,))
-        assert {look.epoch for look in looks[0]} == expected
+    """Wide networks on many rows are looked at after every epoch, small ones seldom."""
+    data = make_dataset(rows=9000, counts=(8500, 300, 100))
+    problem, rows = (
+        lay_out(data).problem,
+        {"train": np.array([8500]), "validation": np.array([300])},
+    )
+    wide, narrow = (
+        split(Config(model=ModelConfig(depth=3, width=width), training=TrainingConfig()))[0]
+        for width in (1000, 4)
+    )
+    few, many = (DiagnosticsConfig(measures=own) for own in (("activations",), ALL))
+    assert _interval(few, wide, problem, rows) == 1
+    assert _interval(few, narrow, problem, rows) > 1
+    assert _interval(many, narrow, problem, rows) > _interval(few, narrow, problem, rows)
+    fixed = DiagnosticsConfig(measures=ALL, every=7)
+    assert _interval(fixed, wide, problem, rows) == 7

@@ -42,7 +42,7 @@ def by_choices(choices):
     return "-".join(str(value) for value in choices.values())
 
 
-@pytest.fixture(scope="module", params=slow_but(MODELS, 1, 2, 3), ids=by_choices)
+@pytest.fixture(scope="module", params=slow_but(MODELS, 2, 3), ids=by_choices)
 def seen(request):
     """Return a network, and what a scene shows of it."""
     data = DIGITS if request.param.get("name") == "cnn" else DATA
@@ -128,7 +128,7 @@ def test_weights_are_those_that_multiply(seen):
 
 
 def test_labels_are_in_the_order_of_the_network(seen):
-    model, stage, (layers, *_), orders = seen
+    model, _, (layers, *_), orders = seen
     numbers = sorted(layers, key=int)
     assert numbers == [str(number) for number in range(1, len(layers) + 1)]
     *of_layers, kernels = orders

@@ -16,7 +16,8 @@ ROWS = 6
 
 
 def mostly_slow(quick, *others):
-    return [quick, *(pytest.param(other, marks=pytest.mark.slow) for other in others)]
+    rest = [other for other in others if other != quick]
+    return [quick, *(pytest.param(other, marks=pytest.mark.slow) for other in rest)]
 
 
 def summary(matrices, count=None):
@@ -73,7 +74,7 @@ SPECTRA = {
 }
 
 
-@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("spectrum", mostly_slow("deficient", *SPECTRA))
 @pytest.mark.parametrize("shape", mostly_slow((20, 5), (12, 12), (5, 20), (1, 7)), ids=str)
 def test_small_ones_are_exact(shape, spectrum):
     matrices = random_matrices(shape, SPECTRA[spectrum])
@@ -81,7 +82,7 @@ def test_small_ones_are_exact(shape, spectrum):
     np.testing.assert_allclose(estimate(matrices, 64), expected, rtol=1e-4, atol=1e-5 * expected[2])
 
 
-@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("spectrum", mostly_slow("one large", *SPECTRA))
 @pytest.mark.parametrize("shape", mostly_slow((5, 20), (12, 12), (20, 5), (23, 23)), ids=str)
 def test_an_iteration_that_goes_to_the_end_is_nearly_exact_at_both_ends(shape, spectrum):
     matrices = random_matrices(shape, SPECTRA[spectrum])
@@ -117,8 +118,8 @@ def test_padding_is_left_out(shape, most_whole):
     assert abs(found[1] - expected[1]) < (1e-4 if most_whole else 4 * deviation_of_mean(own))
 
 
-@pytest.mark.parametrize("most_whole", [64, 0], ids=["whole", "iterated"])
-@pytest.mark.parametrize("gain", [1.0, 0.3])
+@pytest.mark.parametrize("most_whole", mostly_slow(0, 64), ids=["iterated", "whole"])
+@pytest.mark.parametrize("gain", mostly_slow(0.3, 1.0))
 def test_all_values_alike(gain, most_whole):
     """Orthogonal matrices, and multiples of the identity: an iteration ends after one step."""
     orthogonal = random_matrices((40, 40), lambda n, random: np.full(n, gain))
@@ -127,7 +128,7 @@ def test_all_values_alike(gain, most_whole):
         np.testing.assert_allclose(estimate(matrices, most_whole), gain, rtol=1e-4)
 
 
-@pytest.mark.parametrize("most_whole", [64, 0], ids=["whole", "iterated"])
+@pytest.mark.parametrize("most_whole", mostly_slow(0, 64), ids=["iterated", "whole"])
 def test_nothing_passes(most_whole):
     np.testing.assert_array_equal(estimate(np.zeros((ROWS, 30, 40)), most_whole), 0)
 
@@ -139,7 +140,10 @@ def test_rows_that_do_not_count():
     np.testing.assert_allclose(found, summary(matrices[:3]), rtol=1e-4)
 
 
-@pytest.mark.parametrize("function", [relu, selu, jnp.tanh], ids=["relu", "selu", "tanh"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "function", mostly_slow(selu, relu, jnp.tanh), ids=["selu", "relu", "tanh"]
+)
 def test_derivatives_written_out_for_one_direction(function):
     """Of `product`, `relu` and `selu` JAX knows only how to go back."""
     random = np.random.default_rng(1)

@@ -29,7 +29,7 @@ def test_the_constants_of_selu_make_its_left_side_the_steepest():
     assert LAMBDA_01 * ALPHA_01 > LAMBDA_01
 
 
-@pytest.mark.parametrize("activation", slow_but([*SATURATED], 0, 2, 3))
+@pytest.mark.parametrize("activation", slow_but([*SATURATED], 2))
 def test_saturated_share(activation):
     config = plain(activation=activation, depth=3)
     stage = set_up(config, moved=2.0)
@@ -45,6 +45,7 @@ def test_saturated_share(activation):
             assert 0.02 < expected < 0.99
 
 
+@pytest.mark.slow
 def test_every_unit_of_prelu_has_a_slope_of_its_own():
     """The steepest of a unit with slope 0.01 is 1, that of one with slope 50 is 50."""
     config = plain(activation="prelu", depth=1)
@@ -66,7 +67,7 @@ def bias_of(stage, layer, unit, value):
     return stage.with_params(params)
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", slow_but(["relu", "tanh"], 0))
 def test_dead_units_are_those_that_are_flat_on_the_whole_split(activation):
     stage = set_up(plain(activation=activation, depth=2))
     stage = bias_of(stage, 0, [1, 7], -1000)
@@ -77,7 +78,7 @@ def test_dead_units_are_those_that_are_flat_on_the_whole_split(activation):
     np.testing.assert_array_equal(seen["widths"], [12, 12])
 
 
-@pytest.mark.parametrize("place", [0, 255, 256, 699, 700])
+@pytest.mark.parametrize("place", slow_but([0, 255, 256, 699, 700], 4))
 def test_one_row_brings_a_unit_to_life(place):
     """Wherever it lies in the split, which is longer than the rows that are looked at together."""
     data = make_dataset(rows=1000, counts=(200, 701, 47))
@@ -122,6 +123,7 @@ def test_units_of_several_inputs_do_not_die():
     assert not seen["saturated"].any()
 
 
+@pytest.mark.slow
 def test_layers_of_several_widths_lie_side_by_side():
     stage = set_up(plain(form="conic", activation="relu", depth=3, width=20))
     seen = stage.see(units)
