@@ -23,6 +23,9 @@ from snnjax.data import catalog
 SIMILAR = ("adabelief", "lamb", "optax", "radam")
 OPTIMIZERS = [name for name in groups()["optimizer"] if name not in SIMILAR]
 CHOICES = [(group, name) for group, names in groups().items() for name in names]
+# Choices of `model` that are perceptrons of one activation rather than networks by name.
+OF_ONE_ACTIVATION = ("sigmoid", "tanh", "leaky")
+
 FILES = [path for top in ("conf", "sweeps") for path in sorted(folder(top).glob("**/*.yaml"))]
 
 
@@ -107,7 +110,7 @@ def goes_with(experiment: str, model: str, optimizer: str) -> None:
             from_hydra(cfg)
         return
     config = from_hydra(cfg)
-    assert config.model.name == model
+    assert config.model.name == ("mlp" if model in OF_ONE_ACTIVATION else model)
 
 
 def test_without_arguments_the_defaults_of_the_schema_hold() -> None:
