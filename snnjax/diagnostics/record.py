@@ -94,11 +94,10 @@ class Record:
         if not self._looks:
             return
         content = io.BytesIO()
-        hidden = {"is_dead"}
         stacked: dict[str, Any] = {
             name: np.stack([look[name] for look in self._looks])
             for name in self._looks[-1]
-            if name not in hidden and all(name in look for look in self._looks)
+            if all(name in look for look in self._looks)
         }
         np.savez_compressed(content, **(stacked | self._constant))
         write_whole(self.path, content.getvalue())

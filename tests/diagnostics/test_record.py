@@ -72,7 +72,7 @@ def test_revived_units_are_those_that_were_dead_before(tmp_path):
     arrays = read(own.path)
     np.testing.assert_array_equal(arrays["dead"], [[0.5, 0], [0.5, 0.5], [0, 0]])
     np.testing.assert_array_equal(arrays["revived"], [[0, 0], [0.25, 0], [0.5, 0.5]])
-    assert not {"is_dead", "widths"} & arrays.keys()
+    assert "widths" not in arrays
 
 
 def test_a_run_goes_on_from_a_checkpoint(tmp_path):
@@ -91,6 +91,21 @@ def test_a_run_goes_on_from_a_checkpoint(tmp_path):
             arrays["activation_mean"][number], look(number)["activation_mean"]
         )
     assert arrays["fixed_mean"].shape == ()
+
+
+def test_units_come_back_across_an_interruption(tmp_path):
+    dead = [[[1, 1, 0, 0], [0, 1, 0, 0]], [[1, 0, 1, 0], [1, 0, 0, 0]], [[0] * 4] * 2]
+    own = Record(tmp_path)
+    for number, now in enumerate(np.array(dead, bool)):
+        if number:
+            own = Record(tmp_path)
+            own.resume(number)
+        look = {"is_dead": now, "widths": np.array([4, 2])}
+        assert own.add(number, number, NAMES, look)
+        own.write()
+    arrays = read(own.path)
+    np.testing.assert_array_equal(arrays["revived"], [[0, 0], [0.25, 0.5], [0.5, 0.5]])
+    np.testing.assert_array_equal(arrays["is_dead"], np.array(dead, bool))
 
 
 def test_a_fresh_run_removes_what_an_earlier_one_left(tmp_path):
