@@ -7,6 +7,7 @@ diagnostics are computed; `surface` is the loss over two weights. Results lie in
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 
 from snnjax.app import told
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
-from snnjax.config.schema import Config
+from snnjax.config.schema import Config, DiagnosticsConfig
 from snnjax.config.split import split
 from snnjax.config.strict import convert
+from snnjax.config.values import is_plain_number
 from snnjax.diagnostics.predicted import predicted
 from snnjax.diagnostics.record import Record
 from snnjax.file_names import CONFIG_FILE
@@ -44,24 +46,31 @@ def main() -> int:
 def _diagnose() -> int:
     given = _parser().parse_args()
     names = given.names or list(DIAGNOSTICS)
-    for name in names:
-        if name not in (*DIAGNOSTICS, SURFACE):
-            known = (*DIAGNOSTICS, SURFACE)
-            allowed = enumerate_names(known)
-            problem = complaint("NAME", name, "no such diagnostic", allowed, nearest(name, known))
-            raise ConfigError(problem)
+    _check(names)
     config = _config_of(given.run)
     out = given.out or given.run / "diagnose"
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / CONFIG_FILE, (given.run / CONFIG_FILE).read_bytes())
     layout, states = _states(given.run, config)
+    rows = _rows_of(layout, given.rows)
     if measures := tuple(name for name in names if name != SURFACE):
-        record = _look(config, layout, states, measures, given.rows, out)
+        record = _look(config, layout, states, measures, rows, out)
         print("\n".join(_table(record.last)))
         print(record.path)
     if SURFACE in names:
-        print(_surface(config, layout, states[-1], given, out))
+        print(_surface(config, layout, states[-1], rows, given, out))
     return 0
+
+
+def _check(names: Sequence[str]) -> None:
+    """Refuse what is no diagnostic; functions of one's own are `package.module:function`."""
+    known = (*DIAGNOSTICS, SURFACE)
+    for name in names:
+        if ":" in name:
+            convert(DiagnosticsConfig, {"measures": [name]})
+        elif name not in known:
+            allowed, hint = enumerate_names(known), nearest(name, known)
+            raise ConfigError(complaint("NAME", name, "no such diagnostic", allowed, hint))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,11 +81,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="its folder, with networks kept")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"{', '.join(DIAGNOSTICS)}, {SURFACE}"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"{', '.join(DIAGNOSTICS)}, {SURFACE}, or package.module:function",
     )
     parser.add_argument("--rows", type=_count, default=300, help="rows to look at (300)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="by default RUN/diagnose")
-    parser.add_argument("--span", type=float, default=4.0, help="of the surface's weights (4)")
+    parser.add_argument("--span", type=_length, default=4.0, help="of the surface's weights (4)")
     parser.add_argument("--points", type=_count, default=41, help="along each of them (41)")
     return parser
 
@@ -85,6 +97,12 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 2:
         raise argparse.ArgumentTypeError(f"{text}: allowed: integers from 2")
     return int(text)
+
+
+def _length(text: str) -> float:
+    if not (is_plain_number(text) and 0 < float(text) < math.inf):
+        raise argparse.ArgumentTypeError(f"{text}: allowed: a number > 0")
+    return float(text)
 
 
 def _config_of(run: Path) -> Config:
@@ -125,6 +143,12 @@ def _states(run: Path, config: Config) -> "tuple[Layout, list[MemberState]]":
     return layout, [states[step] for step in sorted(states)]
 
 
+def _rows_of(layout: "Layout", rows: int) -> int:
+    """Return how many rows are looked at: no more than the split has, but for padding."""
+    sizes = layout.problem.validation_rows or layout.problem.train_rows
+    return min(rows, sizes[-1])
+
+
 def _look(
     config: Config,
     layout: "Layout",
@@ -162,7 +186,12 @@ def _look(
 
 
 def _surface(
-    config: Config, layout: "Layout", state: "MemberState", given: argparse.Namespace, out: Path
+    config: Config,
+    layout: "Layout",
+    state: "MemberState",
+    rows: int,
+    given: argparse.Namespace,
+    out: Path,
 ) -> Path:
     import io
 
@@ -178,7 +207,7 @@ def _surface(
     program, member = split(config)
     arrays = Arrays(layout.table, layout.views[0])
     with types_of(config.training.precision):
-        scene = Scene(program, layout.problem, member, state, arrays, given.rows)
+        scene = Scene(program, layout.problem, member, state, arrays, rows)
         surface = loss_surface(scene, given.span, given.points)
     content = io.BytesIO()
     held: dict[str, Any] = {name: np.asarray(own) for name, own in surface._asdict().items()}
