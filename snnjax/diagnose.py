@@ -2,7 +2,7 @@
 
 Three networks are looked at: as it was before training, the best, and the last. Without names all
 diagnostics are computed; `surface` is the loss over two weights. Results lie in RUN/diagnose (or
---out), from where `python -m snnjax.figures` draws them.
+--out), which `python -m snnjax.figures RUN/diagnose` draws.
 """
 
 import argparse

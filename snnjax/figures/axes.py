@@ -34,8 +34,14 @@ def sparse(count: int, most: int = 6) -> list[int]:
 
 
 def names_of(group: Group, count: int) -> list[str]:
-    """Return the labels of so many layers or kernels of a group."""
-    return group.layers if count == len(group.layers) else group.kernels
+    """Return the labels of so many layers, kernels, or blocks of layers of a group."""
+    known = (group.layers, group.kernels, numbered(count))
+    return next(names for names in known if len(names) == count)
+
+
+def numbered(count: int) -> list[str]:
+    """Return the labels of what has no other names than its place."""
+    return [str(place) for place in range(1, count + 1)]
 
 
 def draw_layers(ax: Any, group: Group, values: Array) -> None:

@@ -165,10 +165,11 @@ def _draw_speeds(ax: Any, group: Group) -> None:
 
 def _draw_relative_speed(ax: Any, group: Group) -> None:
     speeds = _speeds(group)
-    last = max(len(group.layers) - 1, 0)
-    if not last:
+    if len(group.layers) < 2:
         say(ax, "one hidden layer")
         return
+    # There may be others between them, such as those of gates.
+    first, last = (group.kernels.index(group.layers[end]) for end in (0, -1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        draw_band(ax, group, speeds[..., 0] / speeds[..., last], BLUE)
+        draw_band(ax, group, speeds[..., first] / speeds[..., last], BLUE)
     ax.axhline(1, color=GREY, linewidth=0.8, linestyle="--")

@@ -26,7 +26,7 @@ Array = NDArray[Any]
 _ALWAYS = ("epoch", "step", "layers", "kernels")
 _SURFACES = ("cross_entropy", "quadratic")
 _BY_LAYER = (
-    *("activation_", "preactivation_", "saturated", "dead", "revived", "layer_singular"),
+    *("activation_", "preactivation_", "saturated", "dead", "revived"),
     *("predicted_", "omega", "tau"),
 )
 _BY_KERNEL = ("weight_", "update_norm", "gradient_norm")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from snnjax.figures.axes import draw_band, label_layers, lines_of, say
+from snnjax.figures.axes import draw_band, label_layers, lines_of, numbered, say
 from snnjax.figures.captions import lines_text
 from snnjax.figures.groups import Group
 from snnjax.figures.panels import Row, draw_panels
@@ -22,7 +22,7 @@ def draw_singular_values(groups: Sequence[Group], choices: Choices) -> Drawn:
     seen: list[str] = []
     names = None
     if held(groups, ["layer_singular"]):
-        names = longest(group.layers for group in groups)
+        names = longest(_blocks(group) for group in groups)
         rows += [
             Row("singular value", _draw_depth_spectrum),
             Row("mean, by layer", lines_of("layer_singular", lambda x: x[..., 1])),
@@ -36,6 +36,12 @@ def draw_singular_values(groups: Sequence[Group], choices: Choices) -> Drawn:
         seen.append("Whole network: mean of those from inputs to logits (least to largest shaded).")
     figure = draw_panels(groups, rows, "Singular values of the Jacobians", names)
     return Drawn(figure, [*seen, "Means over probe rows.", lines_text(groups)])
+
+
+def _blocks(group: Group) -> list[str]:
+    """Return the labels of what has a Jacobian of its own: layers, or blocks of several."""
+    own = group.holding(["layer_singular"])
+    return numbered(own.values("layer_singular").shape[2]) if own else []
 
 
 def _draw_whole_spectrum(ax: Any, group: Group) -> None:

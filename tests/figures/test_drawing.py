@@ -85,6 +85,24 @@ def test_lines_are_what_was_measured(sweep):
     np.testing.assert_allclose(curves(axes), mean.T)
 
 
+def test_blocks_of_layers_and_gates_are_told_from_layers(tmp_path):
+    path = make_run(tmp_path / "run", depth=4, width=6) / "diagnostics.npz"
+    with np.load(path) as content:
+        record = dict(content)
+    kernels = record["kernels"].tolist()
+    record["layer_singular"] = record["layer_singular"][:, 1:]  # of blocks, fewer than layers
+    record["kernels"] = np.array([*kernels[:1], "gate", *kernels[1:]])
+    for name in [name for name in record if name.startswith(("weight_", "update_", "gradient_n"))]:
+        record[name] = np.insert(record[name], 1, record[name][:, 0], axis=1)
+    np.savez(path, **record)
+    assert len(draw([tmp_path], formats=["png"])) == len(PICTURES)
+    spectra = figure_of("singular_values", tmp_path)
+    np.testing.assert_allclose(curves(spectra.axes[1]), record["layer_singular"][..., 1].T)
+    speeds = record["update_norm"] / record["weight_norm"]
+    relative = curves(figure_of("speed", tmp_path).axes[1])[0]
+    np.testing.assert_allclose(relative, speeds[:, 0] / speeds[:, 4])
+
+
 def test_weight_histograms_are_of_the_layer_asked_for(sweep):
     assert "kernel output" in caption_of(figure_of("weights_over_time", sweep))
     assert "kernel 2" in caption_of(figure_of("weights_over_time", sweep, Choices(layer="2")))
