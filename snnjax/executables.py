@@ -15,10 +15,12 @@ import platform
 import time
 import zlib
 from collections.abc import Callable, Hashable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.experimental import serialize_executable
 
 from snnjax.source_code import package_digest
@@ -26,6 +28,7 @@ from snnjax.whole_file import write_whole
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 _SUFFIX = ".program"
+_LAPACK = b"lapack_"  # begins the names of what decompositions call on a CPU
 _UNUSED_DAYS = 30  # after which a program is removed
 
 
@@ -106,8 +109,19 @@ def revive(kept: Kept, arguments: tuple[Any, ...]) -> jax.stages.Compiled:
     Raises:
         Exception: Whatever comes of content that this backend does not take.
     """
+    if _LAPACK in kept.content:
+        _load_lapack()
     inputs, outputs = jax.tree.structure((arguments, {})), jax.tree.structure(kept.shapes)
     return serialize_executable.deserialize_and_load(kept.content, inputs, outputs)
+
+
+@cache
+def _load_lapack() -> None:
+    """Let JAX look up the functions of LAPACK, which it does where a program with one is lowered.
+
+    A program that was never lowered in this process would jump to address 0.
+    """
+    jax.jit(jnp.linalg.cholesky).lower(jax.ShapeDtypeStruct((1, 1), jnp.float32))
 
 
 def _is_ours(function: Callable[..., Any]) -> bool:

@@ -1,6 +1,8 @@
 """Programs from disk: the same numbers without tracing, and only for what they were made from."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -168,3 +170,35 @@ def test_jaxs_switch_is_ours_too(tmp_path, monkeypatch, is_on):
     finally:
         jax.config.update("jax_compilation_cache_dir", directory)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
+
+
+DECOMPOSING = """
+import sys
+from pathlib import Path
+import jax.numpy as jnp
+from snnjax import compilation, executables
+
+def values(x):
+    print("traced")
+    return jnp.linalg.svd(x, compute_uv=False), jnp.linalg.qr(x)[1]
+
+values.__module__ = "snnjax.made"
+compilation._disk.append(executables.Executables(Path(sys.argv[1])))
+arguments = (jnp.diag(jnp.array([1.0, 3.0, 2.0])),)
+program, _ = compilation.compiled(values, (), arguments)
+print(program(*arguments)[0].tolist())
+"""
+
+
+def test_decompositions_work_in_a_process_that_never_traced_any(folder):
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", DECOMPOSING, str(folder)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"},
+        ).stdout.split("\n")
+        for _ in range(2)
+    ]
+    assert said == [["traced", "[3.0, 2.0, 1.0]", ""], ["[3.0, 2.0, 1.0]", ""]]
