@@ -23,6 +23,8 @@ def draw_after(folder: Path) -> str | None:
         drawn = draw([folder])
     except (ConfigError, OSError) as error:
         return f"no figures: {error}"
+    except Exception as error:  # what was trained is done, whatever becomes of its pictures
+        return f"no figures: unexpected {type(error).__name__}: {error}"
     names = dict.fromkeys(path.stem for path in drawn)
     return f"figures: {drawn[0].parent} ({', '.join(names)})"
 

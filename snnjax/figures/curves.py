@@ -44,14 +44,20 @@ def draw_learning_curves(groups: Sequence[Group], choices: Choices) -> Drawn:
 
 def metric_names(groups: Sequence[Group]) -> list[str]:
     """Return the metrics that any run has on validation rows, or on training rows; loss first."""
-    names: dict[str, None] = {}
-    for split in ("validation", "train"):
-        for group in groups:
-            for run in group.runs:
-                for line in run.history:
-                    if line.get("split") == split:
-                        names |= dict.fromkeys(key for key in line if _is_metric(key, line[key]))
+    runs = [run for group in groups for run in group.runs]
+    found = [_metrics(run, split) for split in ("validation", "train") for run in runs]
+    names = dict.fromkeys(name for own in found for name in own)
     return sorted(names, key=lambda name: name != "loss")
+
+
+def has_metrics(run: Run) -> bool:
+    """Tell whether there is anything to draw: of a run that diverged at once there is not."""
+    return any(_metrics(run, split) for split in _SPLITS)
+
+
+def _metrics(run: Run, split: str) -> list[str]:
+    lines = [line for line in run.history if line.get("split") == split]
+    return [key for line in lines for key in line if _is_metric(key, line[key])]
 
 
 def curve_of(run: Run, metric: str, split: str) -> Curve:

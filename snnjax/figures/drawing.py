@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
 from snnjax.figures.captions import caption
+from snnjax.figures.curves import has_metrics
 from snnjax.figures.groups import Group, group_runs
 from snnjax.figures.picture import Choices
 from snnjax.figures.records import Run, Surface, read_runs, read_surfaces
@@ -95,7 +96,7 @@ def suited(name: str, groups: Sequence[Group]) -> list[Group]:
 
 def _is_suited(picture: Picture, run: Run) -> bool:
     if not picture.needs and not picture.one_of:
-        return bool(run.history)
+        return has_metrics(run)
     has_one = not picture.one_of or any(key in run.record for key in picture.one_of)
     return has_one and all(key in run.record for key in picture.needs)
 

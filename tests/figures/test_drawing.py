@@ -103,6 +103,15 @@ def test_blocks_of_layers_and_gates_are_told_from_layers(tmp_path):
     np.testing.assert_allclose(relative, speeds[:, 0] / speeds[:, 4])
 
 
+def test_runs_that_diverged_at_once_have_no_curves(tmp_path):
+    path = make_run(tmp_path / "run") / "metrics.jsonl"
+    empty = {"epoch": 1, "step": 5, "split": "train", "loss": None}
+    path.write_text(json.dumps(empty) + "\n")
+    assert "learning_curves" not in {path.stem for path in draw([tmp_path], formats=["png"])}
+    with pytest.raises(ConfigError, match=r"learning_curves: no metrics in metrics\.jsonl"):
+        draw([tmp_path], ["learning_curves"])
+
+
 def test_weight_histograms_are_of_the_layer_asked_for(sweep):
     assert "kernel output" in caption_of(figure_of("weights_over_time", sweep))
     assert "kernel 2" in caption_of(figure_of("weights_over_time", sweep, Choices(layer="2")))
