@@ -15,6 +15,7 @@ OUTPUT = "output"
 FEW = 8
 """So many layers are told apart by a legend and have bands, more by a colour bar."""
 
+_MARKED = 12  # so many looks are marked by points
 _EARLY = 8  # looks whose median is before this part of the training are on a logarithmic axis
 _ROOM = 0.05  # of an axis of epochs, to both sides
 
@@ -64,6 +65,8 @@ def draw_layers(ax: Any, group: Group, values: Array) -> None:
         ax.set_xticks([place + 1 for place in places], labels=[labels[place] for place in places])
         ax.set_xlabel("layer")
         return
+    # Of few looks it is seen which values were measured, and where a line only joins them.
+    marker = "." if len(group.epochs) <= _MARKED else None
     is_light = count <= 2 * FEW  # many lines are an image in a vector file, else it is heavy
     for place, color in enumerate(colors):
         line = band.middle[:, place]
@@ -72,6 +75,8 @@ def draw_layers(ax: Any, group: Group, values: Array) -> None:
             line,
             color=color,
             linewidth=1.3 if is_light else 0.8,
+            marker=marker,
+            markersize=4,
             rasterized=not is_light,
         )
         if len(values) > 1 and count <= FEW:
@@ -159,10 +164,11 @@ def draw_band(
 ) -> None:
     """Draw the median of (runs, looks) in a band: of the runs, or the one given."""
     band = pool(values)
-    marker = "o" if len(group.epochs) == 1 else None
+    is_alone = len(group.epochs) == 1
+    marker = "o" if is_alone else "." if len(group.epochs) <= _MARKED else None
     low, high = band.low if low is None else low, band.high if high is None else high
     ax.plot(group.epochs, band.middle, color=color, marker=marker, markersize=4)
-    if marker:
+    if is_alone:
         ax.vlines(group.epochs, low, high, colors=color, alpha=0.5, linewidth=3)
     else:
         ax.fill_between(group.epochs, low, high, color=color, alpha=0.2, linewidth=0)

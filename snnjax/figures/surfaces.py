@@ -31,11 +31,11 @@ def draw_surfaces(surfaces: Sequence[Surface]) -> Drawn:
             drawn.set_rasterized(True)
             figure.colorbar(drawn, ax=ax, pad=0.02, ticks=MaxNLocator(5))
             title = f"{surface.folder.name}: {name}" if len(surfaces) > 1 else name
-            ax.set(title=title, xlabel="first weight", ylabel="second weight")
+            ax.set(title=title, xlabel="weight of the first layer", ylabel="weight of the output")
             ax.grid(False)
     grid = " and ".join(sorted({f"{len(s.first)} x {len(s.second)}" for s in surfaces}))
-    seen = f"Both costs on a grid of {grid} values of the two weights; levels are evenly spaced"
-    return Drawn(figure, [seen, "between the lowest and the highest cost of each picture."])
+    seen = f"Both costs on a grid of {grid} values of the two weights with the largest gradients;"
+    return Drawn(figure, [seen, "levels are even between the lowest and the highest of a picture."])
 
 
 def _levels(height: Array) -> Array:
