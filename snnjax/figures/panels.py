@@ -135,7 +135,7 @@ def _scale(axes: Sequence[Any], scale: str) -> None:
         top = max([_LEAST_SHARE, *(ax.dataLim.y1 for ax in axes if np.isfinite(ax.dataLim.y1))])
         for ax in axes:
             ax.set_ylim(-0.03 * top, 1.05 * top)
-            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            ax.yaxis.set_major_formatter(PercentFormatter(1))
         return
     limits = [tuple(ax.dataLim.intervaly) for ax in axes]
     known = [pair for pair in limits if np.isfinite(pair).all()]
