@@ -20,12 +20,17 @@ class PopulationLauncher(Launcher):
         members: Most runs in one population; None leaves the number to the machine.
         workers: Populations trained at once; None leaves the number to the machine.
         lanes: Members computed in lockstep; None leaves the number to the machine.
+        processes: Processes that are started on the folder of the multirun; None for this one.
     """
 
     def __init__(
-        self, members: int | None = None, workers: int | None = None, lanes: int | None = None
+        self,
+        members: int | None = None,
+        workers: int | None = None,
+        lanes: int | None = None,
+        processes: int | None = None,
     ) -> None:
-        self.means = (members, workers, lanes)
+        self.means = (members, workers, lanes, processes)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
