@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.slurm.cluster import SHORT, Cluster, check_equal, ended, finished
+from tests.slurm.cluster import LONG, SHORT, Cluster, check_equal, ended, finished
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +43,15 @@ def test_preempted_tasks_go_on(cluster: Cluster, local):
     check_equal(cluster.sweep, local)
 
 
-def test_a_task_whose_time_is_up_goes_on(cluster: Cluster, local):
-    # Slurm may say so much earlier than it was asked to.
-    process = cluster.start("hydra.launcher.time=1", "hydra.launcher.warning=55")
+def test_a_task_whose_time_is_up_goes_on(cluster: Cluster, tmp_path):
+    # Slurm looks every 30 seconds, so that its warning comes after 20 to 50 of the 60.
+    sweep = (*LONG, "seed=0", "training.epochs=20000")
+    process = cluster.start("hydra.launcher.time=1", "hydra.launcher.warning=10", sweep=sweep)
     ended(process)
     assert "back in the queue" in cluster.log(cluster.job_of(0))
     assert cluster.resumed_epoch(0) is not None
-    check_equal(cluster.sweep, local)
+    finished(tmp_path / "local", "checkpoint.every=null", sweep=sweep)
+    check_equal(cluster.sweep, tmp_path / "local" / "out")
 
 
 def test_a_cancelled_task_is_submitted_again_alone(cluster: Cluster, local):
