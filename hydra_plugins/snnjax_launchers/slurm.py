@@ -36,13 +36,16 @@ class SlurmLauncher(PopulationLauncher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Let Slurm train a batch of jobs; NaN is returned of those without a result."""
+        from snnjax.slurm.queue import require
         from snnjax.slurm.settings import Settings
 
         Settings(**self.settings).check()
+        require()
         return super().launch(job_overrides, initial_job_idx)
 
     def train(self) -> "Train":
         """Return what trains the runs: Slurm."""
-        from snnjax.slurm import Settings, train_by_slurm
+        from snnjax.slurm.launch import train_by_slurm
+        from snnjax.slurm.settings import Settings
 
         return partial(train_by_slurm, settings=Settings(**self.settings))

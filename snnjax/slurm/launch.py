@@ -28,15 +28,13 @@ def train_by_slurm(runs: Sequence[Run], folder: Path, means: Means, settings: Se
         runs: The jobs of a multirun, each with its own folder.
         folder: The folder of the multirun.
         means: What each task may use.
-        settings: What is asked of Slurm.
+        settings: What is asked of Slurm, checked.
 
     Raises:
-        ConfigError: Slurm cannot be used, or does not take the array.
+        ConfigError: Slurm does not take the array.
         SweepInterrupted: Waiting was interrupted; the jobs run on.
     """
     began = time.perf_counter()
-    settings.check()
-    queue.require()
     means = _for_each(means, settings)
     ended: dict[int, Ended] = {n: end for n, end in enumerate(ends(runs)) if _has_ended(end)}
     arrays = [array for array in submitted(folder) if queue.in_queue(array.jobs) != set()]

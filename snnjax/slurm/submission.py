@@ -79,7 +79,7 @@ def submit(
     write_whole(file, pickle.dumps([*runs]))
     executor = SlurmExecutor(folder, max_num_timeout=settings.requeues)
     executor.update_parameters(**settings.for_submitit("snnjax"))
-    tasks = [Task(sweep, file, part, means, settings.requeues) for part in parts]
+    tasks = [Task(sweep, file, part, asdict(means), settings.requeues) for part in parts]
     try:
         with executor.batch():
             jobs = [executor.submit(task) for task in tasks]

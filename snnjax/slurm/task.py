@@ -4,19 +4,20 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from submitit.helpers import Checkpointable
 
 from snnjax import interruption
 from snnjax.endings import complain_once, settle
-from snnjax.experiment import Means, Run
-from snnjax.sinks import say
+from snnjax.sinks.base import say
 from snnjax.slurm import queue
-from snnjax.sweep import run_sweep
+
+if TYPE_CHECKING:
+    from snnjax.experiment import Run
 
 # What Slurm sends before it takes the node away; SIGTERM is sent to what is cancelled, too.
 _WARNING = 128 + signal.SIGUSR2
@@ -30,14 +31,15 @@ class Task(Checkpointable):
         sweep: Its folder.
         runs: The file with all of its runs.
         own: The numbers of those of this task.
-        means: What it may use.
+        means: What it may use, as the arguments of `Means`: as long as the task is being read, a
+            signal ends it without more ado, so that little must be imported for that.
         requeues: How often it may be started again.
     """
 
     sweep: Path
     runs: Path
     own: Sequence[int]
-    means: Means
+    means: Mapping[str, int | None]
     requeues: int
 
     def __call__(self) -> dict[str, Any]:
@@ -53,9 +55,12 @@ class Task(Checkpointable):
                 self._leave()
 
     def _train(self) -> dict[str, Any]:
+        from snnjax.experiment import Means
+        from snnjax.sweep import run_sweep
+
         runs: list[Run] = pickle.loads(self.runs.read_bytes())
         say(f"task {queue.own_job()}: {len(self.own)} of the {len(runs)} runs in {self.sweep}")
-        swept = run_sweep(runs, self.sweep, self.means, self.own)
+        swept = run_sweep(runs, self.sweep, Means(**self.means), self.own)
         complain_once(end for end in swept.ended if isinstance(end, Exception))
         for number, end in zip(self.own, swept.ended, strict=True):
             settle(end, runs[number].folder)

@@ -14,7 +14,9 @@ from snnjax import interruption
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.experiment import Means, Run
-from snnjax.slurm import Settings, launch, queue, submission, train_by_slurm, waiting
+from snnjax.slurm import launch, queue, submission, waiting
+from snnjax.slurm.launch import train_by_slurm
+from snnjax.slurm.settings import Settings
 from snnjax.slurm.submission import Submission, submitted
 from snnjax.sweep import SweepInterrupted, run_sweep
 
@@ -66,7 +68,6 @@ def slurm(tmp_path, monkeypatch) -> Pretence:
     monkeypatch.setattr(launch, "submit", pretence.submit)
     monkeypatch.setattr(queue, "in_queue", pretence.in_queue)
     monkeypatch.setattr(waiting, "in_queue", pretence.in_queue)
-    monkeypatch.setattr(queue, "require", lambda: None)
     monkeypatch.setattr(waiting, "_SECONDS", 0.01)
     return pretence
 

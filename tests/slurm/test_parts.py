@@ -8,8 +8,8 @@ import pytest
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.experiment import Means, Run
-from snnjax.slurm import Settings
 from snnjax.slurm.parts import cut, divide
+from snnjax.slurm.settings import Settings
 
 
 def dearest(costs: list[float], pieces: list[tuple[int, int]]) -> float:
