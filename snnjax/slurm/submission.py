@@ -86,7 +86,8 @@ def submit(
         numbers = [job.job_id for job in jobs]
     except (FailedJobError, FailedSubmissionError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        raise ConfigError(f"hydra/launcher=slurm: sbatch: {lines[-1] if lines else ''}") from error
+        reason = lines[-1] if lines else "sbatch: error: nothing was said"
+        raise ConfigError(f"hydra/launcher=slurm: {reason.replace(' error:', '')}") from error
     done = Submission(numbers, [[name_of(runs[n], sweep) for n in part] for part in parts])
     with (folder / _LIST).open("a", encoding="utf-8") as list_:
         list_.write(json.dumps(asdict(done)) + "\n")

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.slurm.cluster import LONG, SHORT, Cluster, check_equal, ended, finished
+from tests.slurm.cluster import LONG, SHORT, Cluster, check_equal, ended, finished, until
 
 pytestmark = pytest.mark.slow
 
@@ -133,6 +133,25 @@ def test_a_controller_that_comes_back_finds_the_jobs(cluster: Cluster, local):
     ended(process)
     check_equal(cluster.sweep, local)
     assert cluster.resumed_epoch(0) is None
+
+
+def test_a_lost_node_loses_no_more_than_a_checkpoint(cluster: Cluster, local):
+    process = cluster.start("checkpoint.every=0.5")
+    cluster.until_training(0, 1)
+    until(lambda: any(cluster.sweep.glob("checkpoints/*/index")), "a checkpoint is written")
+    (node,) = cluster.ask("sinfo", "--noheader", "--format=%n").split()
+    cluster.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    until(lambda: all(state == "PENDING" for _, state in cluster.jobs()), "the jobs wait")
+    cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
+    ended(process)
+    assert cluster.resumed_epoch(0) or cluster.resumed_epoch(1)
+    check_equal(cluster.sweep, local)
+
+
+def test_what_slurm_does_not_take_is_one_line(cluster: Cluster):
+    said = ended(cluster.start("hydra.launcher.partition=nowhere", sweep=SHORT), code=2)
+    (line,) = [line for line in said.splitlines() if line.startswith("snnjax: error:")]
+    assert "hydra/launcher=slurm: sbatch: Batch job submission failed: Invalid partition" in line
 
 
 def test_detached_returns_at_once_and_is_found_again(cluster: Cluster):

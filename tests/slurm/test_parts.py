@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from snnjax import plan, strategy
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.experiment import Means, Run
@@ -64,6 +65,19 @@ def test_only_what_is_left_is_divided_and_each_once(tmp_path):
     parts = divide(sweep, left, Means(workers=1, processes=4), 4)
     assert sorted(number for task in parts.tasks for number in task) == left
     assert max(map(len, parts.tasks)) == 2  # of six equal runs, four tasks cannot do better
+
+
+def test_where_members_are_computed_at_once_each_task_has_a_population(tmp_path, monkeypatch):
+    for module in (plan, strategy):
+        monkeypatch.setattr(module, "is_one_cpu", lambda: False)
+    sweep = runs(tmp_path, *(config(seed=seed) for seed in range(12)))
+    means = Means(members=64, workers=1, processes=3)
+    parts = divide(sweep, range(12), means, 3)
+    assert [len(task) for task in parts.tasks] == [4, 4, 4]
+    # What a task computes are its own runs, not idle places for those of the others.
+    for task in parts.tasks:
+        (population,) = plan.plan(sweep, task, means).populations
+        assert population.together().size == 4
 
 
 def test_a_long_run_is_a_task_of_its_own(tmp_path):
