@@ -17,8 +17,8 @@ from snnjax.status import read_states
 ROOT = Path(snnjax.__file__).parent.parent
 DATA = ("-m", "data.name=sklearn_digits", "model.depth=2", "model.width=8", "hydra.sweep.dir=out")
 SHORT = (*DATA, "model=snn,msra", "seed=0,1", "training.epochs=3")
-# Ten seconds of one core for each of two runs.
-LONG = (*DATA, "seed=0,1", "training.epochs=3000", "training.batch_size=8")
+# Up to twenty seconds of one core for each of two runs.
+LONG = (*DATA, "seed=0,1", "training.epochs=6000", "training.batch_size=8")
 QUIET = ("logging.wandb.mode=disabled", "logging.progress=plain")
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.tasks=2", "hydra.launcher.time=10")
 PATIENCE = 240  # seconds after which a test gives up waiting
