@@ -145,6 +145,8 @@ def _check_run(composed: Any) -> None:
 def _account() -> int:
     """Print the summary of a multirun, draw figures, and return the gravest exit code."""
     codes = list(SESSION.codes)
+    if SESSION.is_detached:
+        return gravest(codes)
     if SESSION.sweep is not None:
         from snnjax.summary import print_summary, read_jobs
 

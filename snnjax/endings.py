@@ -38,16 +38,19 @@ class Session:
         run: The folder of a run alone.
         sweep: The folder of a finished multirun.
         debugging: Whether the user wants tracebacks (HYDRA_FULL_ERROR=1).
+        is_detached: Whether the runs of the multirun are left to others.
     """
 
     codes: list[int] = field(default_factory=list)
     run: Path | None = None
     sweep: Path | None = None
     debugging: bool = False
+    is_detached: bool = False
 
     def begin(self, debugging: bool) -> None:
         """Forget what an earlier call left behind."""
         self.codes, self.run, self.sweep, self.debugging = [], None, None, debugging
+        self.is_detached = False
 
 
 SESSION = Session()

@@ -42,12 +42,13 @@ class RunResult:
     """How a run ended.
 
     Attributes:
-        status: `skipped` where the folder already held this run's result.
+        status: `skipped` where the folder already held this run's result; `failed` and `left` are
+            said of runs that others train: they have noted why, or have not ended it.
         objective: The monitored metric on the validation rows (on the training rows where there
-            are none); NaN of a run that diverged before its first healthy epoch.
+            are none); NaN of a run that diverged before its first healthy epoch, or has no result.
     """
 
-    status: Literal["done", "diverged", "skipped"]
+    status: Literal["done", "diverged", "skipped", "failed", "left"]
     objective: float
 
 
@@ -103,11 +104,13 @@ class Means:
         workers: Populations trained at once: by default one per core, or one where there is an
             accelerator. Threads suffice: all the work is in compiled programs.
         lanes: Members computed in lockstep.
+        processes: Processes that share the sweep, each with so many workers; None for one.
     """
 
     members: int | None = None
     workers: int | None = None
     lanes: int | None = None
+    processes: int | None = None
 
     def check(self) -> None:
         """Refuse what is not a number of something.

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +15,7 @@ from snnjax.sinks.base import say, warn
 
 if TYPE_CHECKING:
     from snnjax.experiment import Means, Run
-    from snnjax.sweep import Ended
+    from snnjax.sweep import Ended, Swept
 
 _SHOWN = 20  # distinct mistakes of a sweep's configurations
 
@@ -43,13 +43,20 @@ class Job(Protocol):
         """Make the folder with what Hydra leaves in it."""
 
 
-def run_jobs(jobs: Sequence[Job], folder: Path, means: "Means") -> list[float]:
+Train = Callable[[Sequence["Run"], Path, "Means"], "Swept"]
+"""Trains the runs of a multirun as `sweep.run_sweep` does."""
+
+
+def run_jobs(
+    jobs: Sequence[Job], folder: Path, means: "Means", train: Train | None = None
+) -> list[float]:
     """Train composed configurations together and return their objectives, NaN of failed ones.
 
     Args:
         jobs: What a launcher composed.
         folder: That of the multirun.
         means: What may be used.
+        train: By whom; None for this process.
 
     Raises:
         ConfigError: Some configurations are invalid or their folders hold other runs, and
@@ -63,7 +70,7 @@ def run_jobs(jobs: Sequence[Job], folder: Path, means: "Means") -> list[float]:
     failed = _make_folders(jobs, refused)
     _list_runs(jobs, folder)
     left = {number: run for number, run in runs.items() if number not in failed}
-    ended = _train(left, jobs, folder, means, refused | failed)
+    ended = _train(left, jobs, folder, means, refused | failed, train)
     errors = [end for end in ended.values() if isinstance(end, Exception)]
     complain_once(errors)
     if any(isinstance(error, OSError) for error in errors):
@@ -113,13 +120,14 @@ def _train(
     folder: Path,
     means: "Means",
     ended: Mapping[int, "Ended"],
+    train: Train | None,
 ) -> dict[int, "Ended"]:
     """Train what is left and write the account; return how all runs have `ended`."""
     from snnjax.sweep import SweepInterrupted, run_sweep
 
     numbers = [*left]
     try:
-        swept = run_sweep([*left.values()], folder, means)
+        swept = (train or run_sweep)([*left.values()], folder, means)
     except SweepInterrupted as stop:
         until_now = {numbers[place]: end for place, end in stop.ended.items()}
         account = {**stop.account, "interrupted": True}

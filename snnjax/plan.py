@@ -107,7 +107,8 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
         groups.setdefault(identity, []).append(number)
     layouts = {columns: _SharedLayout(sets) for columns, sets in shared.items()}
     parts = [_Group(kind, numbers, runs, layouts[kind[2]]) for kind, numbers in groups.items()]
-    populations = _divided(parts, missing, members, turns(workers), means.lanes)
+    least = turns(workers) * (means.processes or 1)
+    populations = _divided(parts, missing, members, least, means.lanes)
     failed = {n: error for n, error in failed.items() if n in missing}
     return Plan(populations, workers, failed, warnings)
 

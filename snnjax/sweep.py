@@ -33,7 +33,7 @@ class Swept:
     """How a sweep ended.
 
     Attributes:
-        ended: For each run, in order, its result or the error that it failed with.
+        ended: For each run asked for, in order, its result or the error that it failed with.
         account: What it took: populations, workers, compilations, seconds.
     """
 
@@ -55,32 +55,40 @@ class SweepInterrupted(KeyboardInterrupt):
         self.account = account
 
 
-def run_sweep(runs: Sequence[Run], folder: Path, means: Means = Means()) -> Swept:  # noqa: B008
+def run_sweep(
+    runs: Sequence[Run],
+    folder: Path,
+    means: Means = Means(),  # noqa: B008
+    own: Sequence[int] | None = None,
+) -> Swept:
     """Train every run that is not done yet; those that another process is at are waited for.
 
     Args:
         runs: The jobs of a multirun, each with its own folder.
         folder: The folder of the multirun.
         means: What may be used.
+        own: Numbers of the runs to be trained here, and told of; None for all. The others decide
+            with them by which programs they are trained.
 
     Raises:
         SweepInterrupted: Stopping was asked for; each run keeps what it has written.
     """
     began = time.perf_counter()
+    own = range(len(runs)) if own is None else own
     ended: dict[int, Ended] = {}
     account: dict[str, Any] = {"populations": 0, "programs": 0, "compilations": 0, "workers": 0}
     try:
-        ended |= _ended_before(runs, folder)
-        while len(ended) < len(runs):
-            _train_what_is_left(runs, folder, means, ended, account)
-            _wait_for_others(runs, ended)
+        ended |= _ended_before(runs, folder, own)
+        while left := [number for number in own if number not in ended]:
+            _train_what_is_left(runs, left, folder, means, ended, account)
+            _wait_for_others(runs, left, ended)
     except KeyboardInterrupt as error:
         raise SweepInterrupted(ended, account) from error
     finally:
         account["seconds"] = round(time.perf_counter() - began, 3)
     if runs:  # what a start that was killed left behind, if all of its runs have ended
         checkpoint.tidy(checkpoint.shelf_of(folder), runs[0].config.checkpoint.keep)
-    return Swept([ended[number] for number in range(len(runs))], account)
+    return Swept([ended[number] for number in own], account)
 
 
 def status_of(ended: Ended) -> str:
@@ -88,13 +96,13 @@ def status_of(ended: Ended) -> str:
     return "failed" if isinstance(ended, Exception) else ended.status
 
 
-def _ended_before(runs: Sequence[Run], folder: Path) -> dict[int, Ended]:
-    """Return how runs have ended, or why they cannot go on, before anything is trained."""
-    ends = ((number, _earlier(run)) for number, run in enumerate(runs))
+def _ended_before(runs: Sequence[Run], folder: Path, own: Sequence[int]) -> dict[int, Ended]:
+    """Return how own runs have ended, or why they cannot go on, before anything is trained."""
+    ends = ((number, _earlier(runs[number])) for number in own)
     ended = {number: end for number, end in ends if end is not None}
     shelf = checkpoint.shelf_of(folder)
-    refused = checkpoint.refusals(shelf, [run.config for run in runs])
-    return {**refused, **ended}
+    refused = checkpoint.refusals(shelf, [runs[number].config for number in own])
+    return {**{own[place]: error for place, error in refused.items()}, **ended}
 
 
 def _earlier(run: Run) -> Ended | None:
@@ -107,6 +115,7 @@ def _earlier(run: Run) -> Ended | None:
 
 def _train_what_is_left(
     runs: Sequence[Run],
+    left: Sequence[int],
     folder: Path,
     means: Means,
     ended: dict[int, Ended],
@@ -117,7 +126,7 @@ def _train_what_is_left(
     from snnjax.compilation import compilation_count, program_count
     from snnjax.plan import plan
 
-    planned = plan(runs, [n for n in range(len(runs)) if n not in ended], means)
+    planned = plan(runs, left, means)
     ended |= planned.failed
     for line in planned.warnings:
         tell(line)
@@ -127,7 +136,7 @@ def _train_what_is_left(
     with (
         open_sweep_progress(
             runs[numbers[0]].config.logging.progress,
-            runs=len(runs),
+            runs=len(ended) + len(numbers),
             epochs=sum(runs[number].config.training.epochs for number in numbers),
             populations=len(planned.populations),
             workers=planned.workers,
@@ -206,13 +215,13 @@ def _is_elsewhere(ended: Ended) -> bool:
     return isinstance(ended, OSError) and ended.errno == errno.EBUSY
 
 
-def _wait_for_others(runs: Sequence[Run], ended: dict[int, Ended]) -> None:
+def _wait_for_others(runs: Sequence[Run], left: Sequence[int], ended: dict[int, Ended]) -> None:
     """Wait until other processes have ended the runs they are at, or have left one undone.
 
     Raises:
         KeyboardInterrupt: Stopping was asked for meanwhile.
     """
-    theirs = [number for number in range(len(runs)) if number not in ended]
+    theirs = [number for number in left if number not in ended]
     if theirs and runs[theirs[0]].config.logging.progress != "none":
         say(f"{len(theirs)} runs are being trained by another process; waiting for it")
     while theirs:

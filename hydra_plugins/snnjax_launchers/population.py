@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -9,6 +10,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_plugins.snnjax_launchers.composer import Composer
+
+if TYPE_CHECKING:
+    from snnjax.multirun import Train
 
 
 class PopulationLauncher(Launcher):
@@ -20,12 +24,17 @@ class PopulationLauncher(Launcher):
         members: Most runs in one population; None leaves the number to the machine.
         workers: Populations trained at once; None leaves the number to the machine.
         lanes: Members computed in lockstep; None leaves the number to the machine.
+        processes: Processes that are started on the folder of the multirun; None for this one.
     """
 
     def __init__(
-        self, members: int | None = None, workers: int | None = None, lanes: int | None = None
+        self,
+        members: int | None = None,
+        workers: int | None = None,
+        lanes: int | None = None,
+        processes: int | None = None,
     ) -> None:
-        self.means = (members, workers, lanes)
+        self.means = (members, workers, lanes, processes)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -51,8 +60,12 @@ class PopulationLauncher(Launcher):
             composer.compose(number, overrides)
             for number, overrides in zip(numbers, job_overrides, strict=True)
         ]
-        objectives = run_jobs(jobs, sweep, Means(*self.means))
+        objectives = run_jobs(jobs, sweep, Means(*self.means), self.train())
         return [
             JobReturn(job.overrides, status=JobStatus.COMPLETED, _return_value=objective)
             for job, objective in zip(jobs, objectives, strict=True)
         ]
+
+    def train(self) -> "Train | None":
+        """Return what trains the runs; None for this process."""
+        return None
