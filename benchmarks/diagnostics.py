@@ -25,7 +25,7 @@ from snnjax.diagnostics.observer import Look, Watch
 DEFAULT = ("activations", "gradients", "weights", "units", "theory")
 CASES = {
     "letter, depth 8, width 256": {
-        "data": {"name": "letter"}, "model": {"depth": 8, "width": 256}, "training": {"epochs": 12},
+        "data": {"name": "letter"}, "model": {"depth": 8, "width": 256}, "training": {"epochs": 24},
     },
     "letter, depth 8, width 32": {
         "data": {"name": "letter"}, "model": {"depth": 8, "width": 32}, "training": {"epochs": 100},

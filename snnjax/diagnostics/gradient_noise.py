@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from snnjax.diagnostics.measures import Measured
-from snnjax.diagnostics.scene import Scene, Watcher
+from snnjax.diagnostics.scene import Scene
+from snnjax.diagnostics.watcher import Watcher
 from snnjax.metrics import average_loss
 from snnjax.nn.randomness import Randomness
 

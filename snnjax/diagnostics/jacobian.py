@@ -13,7 +13,8 @@ import jax.numpy as jnp
 
 from snnjax import decompositions
 from snnjax.diagnostics.measures import Measured
-from snnjax.diagnostics.scene import Scene, Watcher
+from snnjax.diagnostics.scene import Scene
+from snnjax.diagnostics.watcher import Watcher
 from snnjax.evaluation import spread_rows
 from snnjax.nn.padding import Size, clear
 

@@ -97,5 +97,5 @@ def labels(
     return _labels[identity]
 
 
-# By program and problem; as many as compiled programs are kept, or fewer.
+# By program and problem: a few words each.
 _labels: dict[tuple[Program, Problem], dict[str, list[str]]] = {}

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from snnjax.diagnostics.scene import Kernel, Layer, Scene, matrices, trained_weights_of, weights_of
+from snnjax.diagnostics.kernels import Kernel, trained_weights_of, weights_of
+from snnjax.diagnostics.scene import Scene
 from snnjax.diagnostics.statistics import Statistics, Values, describe, describe_each
+from snnjax.diagnostics.watcher import Layer
 
 Measured = dict[str, jax.Array]
 
@@ -34,7 +36,7 @@ def gradients(scene: Scene) -> Measured:
     measured: Measured = {}
     for kind, arrays in zip(("preactivation", "activation"), scene.gradients, strict=True):
         measured |= _described(f"{kind}_gradient", _of_layers(scene, arrays))
-    by_weights = matrices(scene, trained_weights_of(scene.weight_gradients))
+    by_weights = scene.laid_out(trained_weights_of(scene.weight_gradients))
     measured |= _described("weight_gradient", [_entries(own) for own in by_weights.values()])
     return measured | {"gradient_norm": _norms(by_weights)}
 
@@ -43,7 +45,7 @@ def weights(scene: Scene) -> Measured:
     """The same of weights; their norms, those of the next update, and sums by unit."""
     kernels = scene.kernels
     measured = _described("weight", [_entries(own) for own in kernels.values()])
-    after = matrices(scene, weights_of(scene.next_params))
+    after = scene.laid_out(weights_of(scene.next_params))
     updates = {
         name: own._replace(weights=after[name].weights - own.weights)
         for name, own in kernels.items()

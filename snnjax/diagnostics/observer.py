@@ -26,7 +26,7 @@ _EVER = 2**31
 _WHEN = frozenset({"epoch", "step", "status"})
 
 # At the interval `auto` looks take about this share of the training.
-_SHARE = 0.03
+_SHARE = 0.02
 # What that is reckoned with: passes of the probe rows forward and back, and how many kinds of
 # values are described for each layer; arithmetic and seconds of a core (benchmarks/diagnostics.py).
 _PASSES = {"activations": 0.4, "gradients": 1.0, "weights": 0.5, "jacobians": 5.0, "noise": 1.2}

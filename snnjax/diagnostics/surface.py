@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from snnjax.diagnostics.scene import Scene, Watcher
+from snnjax.diagnostics.scene import Scene
+from snnjax.diagnostics.watcher import Watcher
 from snnjax.nn.padding import clear
 
 

@@ -118,11 +118,17 @@ def _figures(
 @styled
 def _drawn(name: str, groups: Sequence[Group], of: int, choices: Choices) -> "Figure":
     picture = PICTURES[name]
-    shown = groups[: picture.most]
+    shown = _spread(groups, picture.most)
     drawn = picture.draw(shown, choices)
     keys = (*picture.needs, *picture.one_of)
     add_caption(drawn.figure, caption(drawn.seen, shown, of, keys))
     return drawn.figure
+
+
+def _spread(groups: Sequence[Group], most: int) -> Sequence[Group]:
+    """Return so many groups, evenly spread over all."""
+    count = min(most, len(groups))
+    return [groups[place * len(groups) // count] for place in range(count)]
 
 
 @styled

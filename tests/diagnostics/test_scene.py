@@ -7,7 +7,7 @@ from conftest import make_dataset, slow_but
 from stage import DATA, plain, quickly, set_up
 from written_out import Network, derivative
 
-from snnjax.diagnostics.scene import trained_weights_of, weights_of
+from snnjax.diagnostics.kernels import trained_weights_of, weights_of
 from snnjax.nn.randomness import Randomness
 from snnjax.step import mean_loss
 

@@ -8,7 +8,7 @@ from stage import DATA, plain, quickly, set_up
 from written_out import Network
 
 from snnjax.diagnostics.jacobian import jacobians, singular_values
-from snnjax.diagnostics.scene import Watcher
+from snnjax.diagnostics.watcher import Watcher
 from snnjax.nn.activations import relu, selu
 from snnjax.nn.products import product
 
