@@ -40,7 +40,7 @@ def test_a_run_folder_holds_what_it_promises(tmp_path):
     result = experiment.run(config, tmp_path)
     written = read(tmp_path)
     assert convert(Config, read(tmp_path, "config.json")) == config
-    assert read(tmp_path, "config.json") == to_dict(config)
+    assert read(tmp_path, "config.json") == json.loads(json.dumps(to_dict(config)))
     assert written["status"] == result.status == "done"
     assert written["fingerprint"] == fingerprint(config)
     assert set(written["metrics"]) == {"train", "validation", "test"}

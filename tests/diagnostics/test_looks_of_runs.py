@@ -201,7 +201,7 @@ def test_a_name_that_a_module_lacks_is_refused(tmp_path):
     assert not (tmp_path / "result.json").exists()
 
 
-ARGUMENTS = ["data=sklearn_wine", "training=debug", "logging=quiet", "model.width=8"]
+ARGUMENTS = ["data.name=sklearn_wine", "training=debug", "logging=quiet", "model.width=8"]
 
 
 @pytest.mark.slow
@@ -213,7 +213,7 @@ def test_from_the_command_line(tmp_path, choice):
     command = [sys.executable, "-m", "snnjax.train", *ARGUMENTS, f"diagnostics={choice}"]
     command += ["diagnostics.figures=false"]
     if is_sweep:
-        command += ["-m", "seed=0,1", "hydra.sweep.dir=run"]
+        command[3:3] = ["-m", "seed=0,1", "hydra.sweep.dir=run"]
     else:
         command += ["hydra.run.dir=run"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
