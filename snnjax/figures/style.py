@@ -107,10 +107,20 @@ def save(figure: "Figure", path: Path) -> None:
 
     metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context(STYLE):
+        _settle(figure)
         figure.savefig(path, dpi=DPI, metadata=metadata.get(path.suffix))
         if path.suffix != ".png" and path.stat().st_size > _HEAVY:
             _lighten(figure)
             figure.savefig(path, dpi=_COARSE_DPI, metadata=metadata.get(path.suffix))
+
+
+def _settle(figure: "Figure") -> None:
+    """Lay a figure out and keep it so: the solver's last digits are not the same every time."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        left, bottom, width, height = (round(side, 6) for side in ax.get_position().bounds)
+        ax.set_position((left, bottom, width, height))
 
 
 def distinct_colors(count: int) -> list[Any]:
