@@ -35,6 +35,8 @@ class PopulationLauncher(Launcher):
         processes: int | None = None,
     ) -> None:
         self.means = (members, workers, lanes, processes)
+        # Of all batches, if there are several: numbers that earlier starts gave hold for all.
+        self.every_job: Sequence[Sequence[str]] = ()
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -55,7 +57,11 @@ class PopulationLauncher(Launcher):
         setup_globals()
         sweep = Path(str(self.config.hydra.sweep.dir)).absolute()
         composer = Composer(self.context.config_loader, self.config)
-        numbers = job_numbers(sweep, job_overrides, initial_job_idx)
+        if self.every_job:
+            of_all = job_numbers(sweep, self.every_job, 0)
+            numbers = of_all[initial_job_idx : initial_job_idx + len(job_overrides)]
+        else:
+            numbers = job_numbers(sweep, job_overrides, initial_job_idx)
         jobs = [
             composer.compose(number, overrides)
             for number, overrides in zip(numbers, job_overrides, strict=True)
