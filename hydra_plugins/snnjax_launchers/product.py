@@ -23,7 +23,7 @@ class ProductSweeper(Sweeper):
         max_batch_size: Most jobs that the launcher gets at once; None for all of a stage.
         params: Axes of all runs.
         methods: Methods, each with axes of its own.
-        stages: One axis with a list of its values in groups, trained one after another.
+        stages: Axes that are trained one after another.
         scaled: What `sweep.scale` takes a share of.
     """
 
@@ -32,11 +32,16 @@ class ProductSweeper(Sweeper):
         max_batch_size: int | None = None,
         params: Mapping[str, Any] | None = None,
         methods: Mapping[str, Any] | None = None,
-        stages: Mapping[str, Any] | None = None,
+        stages: Sequence[Any] | None = None,
         scaled: Mapping[str, Any] | None = None,
     ) -> None:
         self.max_batch_size = max_batch_size
-        self.settings = {"params": params, "methods": methods, "stages": stages, "scaled": scaled}
+        self.settings: Mapping[str, Any] = {
+            "params": params,
+            "methods": methods,
+            "stages": stages,
+            "scaled": scaled,
+        }
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig

@@ -55,12 +55,10 @@ class Sweep:
     scaled: Scaled = Scaled()
 
     def products(self) -> Iterator[Axes]:
-        """Yield the axes of every grid of every method, those of all stages together."""
-        staged: Axes = {}
+        """Yield the axes of every grid of every method in every stage."""
         for stage in self.stages:
-            staged |= {key: (*staged.get(key, ()), *values) for key, values in stage.items()}
-        for grids in self.methods.values():
-            yield from (self._axes(staged, grid) for grid in grids)
+            for grids in self.methods.values():
+                yield from (self._axes(stage, grid) for grid in grids)
 
     def jobs(self, share: float, lookup: Lookup) -> list[list[tuple[str, ...]]]:
         """Return the overrides of every run, stage by stage; those met before are left out.
@@ -85,7 +83,9 @@ class Sweep:
         return [[*self._jobs(stage, less, points, met)] for stage in self.stages]
 
     def _axes(self, stage: Axes, grid: Axes) -> Axes:
-        return {**self.common, **stage, **grid}
+        own = {**stage, **grid}
+        common = {key: values for key, values in self.common.items() if key not in own}
+        return {**stage, **common, **grid}
 
     def _jobs(
         self,

@@ -1,8 +1,8 @@
 """From what a sweep file and the command line say to the grids of a sweep.
 
 Below `hydra.sweeper`: `params` are the axes of all runs, `methods` name what is compared, each
-with the axes that it has besides (or a list of several such grids), `stages` the values of one
-axis in groups that are trained one after another, `scaled` what a share is taken of.
+with the axes that it has besides (or a list of several such grids), `stages` list axes that are
+trained one after another, `scaled` is what a share is taken of.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,14 +17,13 @@ Parse = Callable[[str, str], Sequence[str]]
 
 _ROOT = "hydra.sweeper"
 _MODEL = "model"
-_GRIDS = "keys with their values, or a list of several such grids"
 
 
 def read_sweep(settings: Mapping[str, Any], given: Axes, parse: Parse) -> Sweep:
     """Return the sweep that a file describes, changed by what the command line gives.
 
-    An axis of the command line replaces that of the file; `model=snn` picks a method. Of a method
-    with several grids, those that have a given value are taken with that value.
+    An axis of the command line replaces that of the file; `model=snn` picks a method. Of several
+    grids or stages, those that have a given value are taken, with that value alone.
 
     Args:
         settings: The node `hydra.sweeper`.
@@ -34,13 +33,12 @@ def read_sweep(settings: Mapping[str, Any], given: Axes, parse: Parse) -> Sweep:
     Raises:
         ConfigError: Naming the key, what is wrong with it, and what could stand there.
     """
-    common = _axes(f"{_ROOT}.params", settings.get("params"), parse)
-    stages = _stages(settings.get("stages"), given, parse)
+    common = {**_axes(f"{_ROOT}.params", settings.get("params"), parse), **given}
     methods = _picked(_methods(settings.get("methods"), parse), given)
-    common = {**common, **given}
     if methods:
         common.pop(_MODEL, None)
     own = {name: _changed(grids, given) for name, grids in methods.items()}
+    stages = _changed(_grids(f"{_ROOT}.stages", settings.get("stages") or [{}], parse), given)
     return Sweep(common, own or {"": ({},)}, stages, _scaled(settings.get("scaled")))
 
 
@@ -62,39 +60,22 @@ def _values(where: str, key: str, text: Any, parse: Parse) -> tuple[str, ...]:
     return values
 
 
-def _stages(written: Any, given: Axes, parse: Parse) -> Sequence[Axes]:
-    """Return the axes of every stage; one that the command line sets has a single stage."""
-    where = f"{_ROOT}.stages"
-    if not written:
-        return ({},)
-    if not isinstance(written, Mapping) or len(written) != 1:
-        problem = "not the groups of one axis"
-        raise ConfigError(complaint(where, show(written), problem, "a key with a list of texts"))
-    ((key, groups),) = written.items()
-    if key in given:
-        return ({},)
-    if not isinstance(groups, list) or not groups:
-        problem = "not a list of stages"
-        raise ConfigError(complaint(f"{where}.{key}", show(groups), problem, "a list of texts"))
-    return [{str(key): _values(where, str(key), text, parse)} for text in groups]
-
-
 def _methods(written: Any, parse: Parse) -> dict[str, list[Axes]]:
     """Return the grids of every method, each with the choice of its model."""
     where = f"{_ROOT}.methods"
     if not written:
         return {}
     if not isinstance(written, Mapping):
-        problem = "is a group of keys"
-        raise ConfigError(
-            complaint(where, show(written), problem, f"names of methods with {_GRIDS}")
-        )
-    methods: dict[str, list[Axes]] = {}
-    for name, grids in written.items():
-        several = grids if isinstance(grids, list) and grids else [grids]
-        axes = (_axes(f"{where}.{name}", grid, parse) for grid in several)
-        methods[str(name)] = [{_MODEL: (str(name),), **own} for own in axes]
-    return methods
+        allowed = "names of methods with their keys"
+        raise ConfigError(complaint(where, show(written), "is a group of keys", allowed))
+    grids = {str(name): _grids(f"{where}.{name}", own, parse) for name, own in written.items()}
+    return {name: [{_MODEL: (name,), **grid} for grid in own] for name, own in grids.items()}
+
+
+def _grids(where: str, written: Any, parse: Parse) -> list[Axes]:
+    """Return the grids written below a key: one, or a list of several."""
+    several = written if isinstance(written, list) and written else [written]
+    return [_axes(where, grid, parse) for grid in several]
 
 
 def _picked(methods: dict[str, list[Axes]], given: Axes) -> dict[str, list[Axes]]:
@@ -117,12 +98,18 @@ def _picked(methods: dict[str, list[Axes]], given: Axes) -> dict[str, list[Axes]
 
 
 def _changed(grids: list[Axes], given: Axes) -> list[Axes]:
-    """Return the grids of a method with the values that the command line gives."""
+    """Return grids with the values that the command line gives.
+
+    Of several grids those are taken that have such a value, with that alone, if all are had.
+    """
     for key, values in given.items():
-        if key == _MODEL or not any(key in grid for grid in grids):
+        had = {value for grid in grids for value in grid.get(key, ())}
+        if key == _MODEL or not had:
             continue
-        have = _with(grids, key, values) if len(grids) > 1 else []
-        grids = have or [grid | {key: values} if key in grid else grid for grid in grids]
+        if len(grids) > 1 and had.issuperset(values):
+            grids = _with(grids, key, values)
+        else:
+            grids = [grid | {key: values} if key in grid else grid for grid in grids]
     return grids
 
 

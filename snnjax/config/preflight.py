@@ -169,10 +169,7 @@ class _Checker:
         settings: Any = OmegaConf.to_container(base.hydra.sweeper, resolve=True)
         own = [str(o.input_line) for o in given if not o.is_hydra_override()]
         sweep = read_sweep(settings, axes_of(self._parser, own), partial(values_of, self._parser))
-        sweep.jobs(float(base.sweep.scale), partial(OmegaConf.select, base))
-        fixed = {
-            override.get_key_element() for override in given if not override.is_sweep_override()
-        }
+        fixed = {o.get_key_element() for o in given if not o.is_sweep_override()}
         return [
             {key: values for key, values in product.items() if key not in fixed}
             for product in sweep.products()
@@ -186,15 +183,20 @@ class _Checker:
         A value that another grid has too is taken once.
         """
         met: set[tuple[str, str]] = set()
+        composed: dict[tuple[str, ...], tuple[DictConfig, PlainValues]] = {}
         for product in products:
             axes = {key: [*map(self._as_given, repeat(key), v)] for key, v in product.items()}
             first = {key: choices[0] for key, choices in axes.items()}
-            base = self._compose([*plain, *map(_forced, first.values())])
-            yield base
-            values = PlainValues(base)
+            kin = tuple(str(o.input_line) if _is_group(o) else key for key, o in first.items())
+            if kin not in composed:
+                base = self._compose([*plain, *map(_forced, first.values())])
+                yield base
+                composed[kin] = base, PlainValues(base)
+                met |= {(key, str(o.input_line)) for key, o in first.items()}
+            base, values = composed[kin]
             for key, choices in axes.items():
-                new = [o for o in choices[1:] if (key, _value(str(o.input_line))) not in met]
-                met |= {(key, _value(str(choice.input_line))) for choice in choices}
+                new = [o for o in choices if (key, str(o.input_line)) not in met]
+                met |= {(key, str(o.input_line)) for o in new}
                 for choice in new:
                     if _is_group(choice):
                         others = first | {key: choice}
