@@ -13,17 +13,19 @@ Point = Mapping[str, Hashable]
 def budgets(sizes: Mapping[Name, int], share: float) -> dict[Name, int]:
     """Return how many points each of several grids gets of a share of all their points.
 
-    All get the same number, the least with which the share is reached; grids that have no more
-    give all they have. A share of 1 is all points.
+    All get the same number, at least 1, that with which the share is met best; grids that have no
+    more give all they have. A share of 1 is all points.
 
     Args:
         sizes: Points of each grid.
         share: In (0, 1].
     """
-    wanted = share * sum(sizes.values()) * (1 - 1e-12)  # 0.1 * 30 is a little more than 3
-    number = 1
-    while sum(min(number, size) for size in sizes.values()) < wanted:
-        number += 1
+    wanted = share * sum(sizes.values())
+
+    def total(number: int) -> int:
+        return sum(min(number, size) for size in sizes.values())
+
+    number = min(range(1, max(sizes.values()) + 1), key=lambda n: (abs(total(n) - wanted), n))
     return {name: min(number, size) for name, size in sizes.items()}
 
 
