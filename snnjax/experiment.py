@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from snnjax.arrays import Layout
     from snnjax.diagnostics.observer import Look
     from snnjax.ending import Ended
-    from snnjax.outcomes import EpochRecord
+    from snnjax.outcomes import EpochRecord, Outcome
     from snnjax.shapes import Problem
 
 
@@ -281,7 +281,8 @@ def _train(
             recorder = recorders[number]
             before = kept.seconds.get(number, (0.0, 0.0))
             taken = (a + b for a, b in zip(before, seconds, strict=True))
-            recorder.conclude(outcome, _circumstances(ended, *taken) | keeper.told_of(number))
+            circumstances = _circumstances(ended, outcome, *taken)
+            recorder.conclude(outcome, circumstances | keeper.told_of(number))
             keeper.ended(number)
             objective = _objective(runs[number].config, outcome.metrics)
             ends[number] = recorder.error or RunResult(outcome.status, objective)
@@ -330,12 +331,16 @@ def _say_where_it_goes_on(folder: Path, epochs: Mapping[int, int]) -> None:
         say(f"epoch {epoch} is kept; go on with hydra.run.dir={folder}")
 
 
-def _circumstances(ended: "Ended", training: float, compiling: float) -> dict[str, Any]:
+def _circumstances(
+    ended: "Ended", outcome: "Outcome", training: float, compiling: float
+) -> dict[str, Any]:
     from snnjax.population import device_description
 
+    until_best = outcome.best_epoch / max(1, outcome.epochs)  # all epochs take the same
     return {
         "seconds": round(training + compiling, 3),
         "training_seconds": round(training, 3),
+        "seconds_to_best": round(training * until_best, 3),
         "compile_seconds": round(ended.compile_seconds, 3),
         "strategy": {**ended.strategy, "population_seconds": round(ended.seconds, 3)},
         "device": device_description(),
