@@ -36,6 +36,7 @@ LAYERS = (
     ("figures",),
     ("widths",),
     ("config",),
+    ("array_file",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
     ("constants", "ledger", "decompositions"),
 )

@@ -36,6 +36,11 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "multilabel": ("sigmoid",),
 }
 
+# Data of one's own: how what data.path names is looked for, and what it is to be.
+_OWN_DATA = {
+    "table": (Path.is_file, "file", "a CSV file with a header"),
+    "images": (Path.is_dir, "folder", "a folder of images"),
+}
 _MOST_ELEMENTS = 2**31  # of one array: indices of 32 bits end there
 
 
@@ -242,22 +247,16 @@ def class_weights_fit_task(config: Config) -> str:
     return complaint("loss.class_weights", shown, f"{config.data.name} is a {task} set", allowed)
 
 
-def table_has_file(config: Config) -> str:
-    """Refuse a table of one's own without a file."""
+def own_data_exist(config: Config) -> str:
+    """Refuse a table of one's own without a file, and images without a folder."""
     data = config.data
-    if data.name != "table" or (data.path and Path(data.path).expanduser().is_file()):
+    if data.name not in _OWN_DATA:
         return ""
-    problem = "is not an existing file" if data.path else "data.name=table needs a file"
-    return complaint("data.path", show(data.path), problem, "a CSV file with a header")
-
-
-def images_have_folder(config: Config) -> str:
-    """Refuse images of one's own without a folder."""
-    data = config.data
-    if data.name != "images" or (data.path and Path(data.path).expanduser().is_dir()):
+    is_there, kind, what = _OWN_DATA[data.name]
+    if data.path and is_there(Path(data.path).expanduser()):
         return ""
-    problem = "is not an existing folder" if data.path else "data.name=images needs a folder"
-    return complaint("data.path", show(data.path), problem, "a folder of images")
+    problem = f"is not an existing {kind}" if data.path else f"data.name={data.name} needs a {kind}"
+    return complaint("data.path", show(data.path), problem, what)
 
 
 def kernels_are_addressable(config: Config) -> str:
@@ -390,8 +389,7 @@ RULES: Sequence[Rule] = (
     loss_fits_task,
     smoothing_needs_cross_entropy,
     class_weights_fit_task,
-    table_has_file,
-    images_have_folder,
+    own_data_exist,
     kernels_are_addressable,
     data_set_has_predictors,
     root_exists,
