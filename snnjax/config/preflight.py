@@ -26,7 +26,7 @@ from snnjax.config.errors import ConfigError, complaint, enumerate_names, neares
 from snnjax.config.fields import leaves, own_leaves
 from snnjax.config.overrides import check_overrides
 from snnjax.config.plain import PlainValues
-from snnjax.config.rules import no_such_folder
+from snnjax.config.rules.data import no_such_folder
 from snnjax.config.schema import Config
 from snnjax.config.sources import folder, groups, register
 from snnjax.config.strict import from_hydra
