@@ -58,6 +58,7 @@ def test_the_nearest_method_is_named(call):
         (lambda: stats.average_ranks(GOOD, missing="share"), "did you mean shared"),
         (lambda: stats.wilcoxon(GOOD, alternative="grater"), "did you mean greater"),
         (lambda: stats.wilcoxon(GOOD, zero_method="pratts"), "did you mean pratt"),
+        (lambda: stats.wilcoxon(GOOD, method="exakt"), "did you mean exact"),
         (lambda: stats.bootstrap_interval(GOOD, "means"), "did you mean mean"),
         (lambda: stats.bootstrap_interval(GOOD, over="seed"), "did you mean seeds"),
         (lambda: stats.bootstrap_interval(GOOD, level=95), "level=95: out of range"),
