@@ -99,6 +99,13 @@ def test_columns_without_any_score_and_of_whole_numbers_are_scores():
     assert stats.average_ranks(given).tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("kind", [object, "Float64", "float32", "Int64"])
+def test_columns_of_numbers_of_any_kind_are_scores(kind):
+    given = table([[1, 2], [4, 3], [5, 6]]).astype(kind)
+    given.loc[3] = [1, None]
+    assert stats.ranks(given).to_numpy().tolist() == [[2, 1], [1, 2], [2, 1], [1, 2]]
+
+
 def test_nothing_that_is_given_is_changed():
     given = random_table(0, missing=0.2)
     before = given.copy()
