@@ -34,6 +34,7 @@ LAYERS = (
     ("nn",),
     ("data", "theory"),
     ("figures",),
+    ("printed", "stats"),
     ("widths",),
     ("config",),
     ("array_file",),
@@ -66,6 +67,8 @@ NUMPY_ONLY = (
     "guard",
     "theory",
     "figures",
+    "printed",
+    "stats",
 )
 ON_DEVICE = PACKAGE / "theory" / "moments" / "device.py"
 
