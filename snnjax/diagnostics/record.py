@@ -118,10 +118,11 @@ class Record:
         return found
 
     def _with_revived(self, own: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Say of units that are dead how many are, and how many no longer are."""
+        """Say of units that are dead how many are, and how many no longer are; NaN in NaN layers."""
         if "is_dead" not in own:
             return own
-        now, widths = own["is_dead"], own.pop("widths")
+        is_unknown = np.isnan(own.get("saturated", np.zeros(())))
+        now, widths = own["is_dead"], np.where(is_unknown, np.nan, own.pop("widths"))
         before = self._looks[-1]["is_dead"] if self._looks and "is_dead" in self._looks[-1] else now
         back = (before & ~now).sum(1) / widths
         return own | {
