@@ -118,7 +118,7 @@ class Record:
         return found
 
     def _with_revived(self, own: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Say how many units are dead, and how many no longer are; NaN of layers that became NaN."""
+        """Say how many units are dead, and how many no longer are; NaN where all became NaN."""
         if "is_dead" not in own:
             return own
         is_unknown = np.isnan(own.get("saturated", np.zeros(())))
