@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,21 +10,12 @@ from typing import Any
 from snnjax import guard, interruption
 from snnjax.config.overrides import check_overrides
 from snnjax.config.strict import from_hydra
-from snnjax.endings import (
-    SESSION,
-    complain,
-    complain_once,
-    explain,
-    gravest,
-    nobody_reads,
-    settle,
-)
+from snnjax.endings import FULL_ERROR, SESSION, complain_once, gravest, settle, told
 from snnjax.figures.after import draw_after
 from snnjax.file_names import ERROR_FILE
 from snnjax.sinks.base import say
 
 _INFORMATION = ("help", "hydra_help", "cfg", "info", "shell_completion", "experimental_rerun")
-_FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def main() -> int:
@@ -35,24 +26,8 @@ def main() -> int:
         used, 3 when training diverged, 130 when interrupted by Ctrl-C, 143 by SIGTERM, 138 by
         SIGUSR1, 140 by SIGUSR2.
     """
-    return told(_train)
-
-
-def told(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code; what goes wrong is told in one line each."""
-    SESSION.begin(debugging=os.environ.get(_FULL_ERROR) == "1")
     guard.forget()
-    try:
-        return command()
-    except KeyboardInterrupt:
-        return complain("interrupted", interruption.exit_code())
-    except BrokenPipeError:
-        return nobody_reads()
-    except Exception as error:
-        if SESSION.debugging:
-            raise
-        complain_once([error])
-        return explain(error)[1]
+    return told(_train)
 
 
 def _train() -> int:
@@ -96,15 +71,15 @@ def run_job(cfg: Any) -> float:
 @contextmanager
 def _hydra_raising() -> Iterator[None]:
     """Make Hydra pass exceptions on instead of printing them and leaving."""
-    before = os.environ.get(_FULL_ERROR)
-    os.environ[_FULL_ERROR] = "1"
+    before = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"
     try:
         yield
     finally:
         if before is None:
-            del os.environ[_FULL_ERROR]
+            del os.environ[FULL_ERROR]
         else:
-            os.environ[_FULL_ERROR] = before
+            os.environ[FULL_ERROR] = before
 
 
 def _launch(argv: list[str]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
 from snnjax.config.schema import DataConfig
-from snnjax.endings import DONE, complain, explain
+from snnjax.endings import DONE, told
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,13 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=12, help="of every class (12)")
     parser.add_argument("--split", default="train", help="train, validation or test (train)")
     given = parser.parse_args(arguments)
-    try:
-        _check(given)
-        config = _data_config(given.overrides)
-        sheet = draw(config, given.split, given.images)
-        sheet.savefig(given.out, dpi=_DOTS, bbox_inches="tight")
-    except Exception as error:
-        return complain(*explain(error))
+    return told(lambda: _save(given))
+
+
+def _save(given: argparse.Namespace) -> int:
+    _check(given)
+    config = _data_config(given.overrides)
+    sheet = draw(config, given.split, given.images)
+    sheet.savefig(given.out, dpi=_DOTS, bbox_inches="tight")
     print(given.out)
     return DONE
 

@@ -6,7 +6,6 @@ diagnostics are computed; `surface` is the loss over two weights. Results lie in
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snnjax.app import told
+from snnjax.array_file import write_arrays
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
+from snnjax.config.kept import read_config
 from snnjax.config.schema import Config, DiagnosticsConfig
 from snnjax.config.split import split
 from snnjax.config.strict import convert
 from snnjax.config.values import is_plain_number
 from snnjax.diagnostics.predicted import predicted
 from snnjax.diagnostics.record import Record
-from snnjax.file_names import CONFIG_FILE
+from snnjax.endings import told
+from snnjax.file_names import CONFIG_FILE, SURFACE_FILE
 from snnjax.registry import DIAGNOSTICS
 from snnjax.whole_file import write_whole
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from snnjax.arrays import Layout
     from snnjax.training import MemberState
 
-SURFACE, SURFACE_FILE = "surface", "surface.npz"
+SURFACE = "surface"
 _SHOWN = (
     "activation_mean", "activation_variance", "predicted_variance", "activation_gradient_variance",
     "saturated", "dead", "layer_singular",
@@ -108,14 +109,13 @@ def _length(text: str) -> float:
 def _config_of(run: Path) -> Config:
     path = run / CONFIG_FILE
     try:
-        config: Config = convert(Config, json.loads(path.read_text(encoding="utf-8")))
+        return read_config(run)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{show(str(run))}: not the folder of a run (no {CONFIG_FILE})"
         ) from error
     except ValueError as error:
         raise ConfigError(f"{path}: not a configuration of a run ({error})") from error
-    return config
 
 
 def _states(run: Path, config: Config) -> "tuple[Layout, list[MemberState]]":
@@ -193,8 +193,6 @@ def _surface(
     given: argparse.Namespace,
     out: Path,
 ) -> Path:
-    import io
-
     from snnjax.arrays import Arrays
     from snnjax.diagnostics.scene import Scene
     from snnjax.diagnostics.surface import loss_surface
@@ -209,10 +207,7 @@ def _surface(
     with types_of(config.training.precision):
         scene = Scene(program, layout.problem, member, state, arrays, rows)
         surface = loss_surface(scene, given.span, given.points)
-    content = io.BytesIO()
-    held: dict[str, Any] = {name: np.asarray(own) for name, own in surface._asdict().items()}
-    np.savez_compressed(content, **held)
-    write_whole(out / SURFACE_FILE, content.getvalue())
+    write_arrays(out / SURFACE_FILE, surface._asdict())
     return out / SURFACE_FILE
 
 

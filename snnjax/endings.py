@@ -4,12 +4,13 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snnjax import interruption
 from snnjax.config.errors import ConfigError
 from snnjax.file_names import ERROR_FILE, RESULT_FILE
 from snnjax.whole_file import write_whole
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
 DONE, FAILED, REFUSED, DIVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes of the program; of several runs the `gravest` counts."""
 
+FULL_ERROR = "HYDRA_FULL_ERROR"
+"""The variable of Hydra that asks for tracebacks."""
+
 _BUG = "unexpected"  # such an error is ours and is shown with its traceback
-
-
-def nobody_reads() -> int:
-    """Let nothing more be printed into a pipe that was closed, and return the exit code."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return FAILED
 
 
 @dataclass
@@ -54,6 +52,33 @@ class Session:
 
 
 SESSION = Session()
+
+
+def told(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code; what goes wrong is told in one line each.
+
+    HYDRA_FULL_ERROR=1 lets errors through, with their tracebacks.
+    """
+    SESSION.begin(debugging=os.environ.get(FULL_ERROR) == "1")
+    try:
+        code = command()
+        sys.stdout.flush()  # so that nobody reading is noticed here, not at the exit
+    except KeyboardInterrupt:
+        return complain("interrupted", interruption.exit_code())
+    except BrokenPipeError:
+        return _nobody_reads()
+    except Exception as error:
+        if SESSION.debugging:
+            raise
+        complain_once([error])
+        return explain(error)[1]
+    return code
+
+
+def _nobody_reads() -> int:
+    """Let nothing more be printed into a pipe that was closed, and return the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILED
 
 
 def gravest(codes: Collection[int]) -> int:

@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from snnjax.app import told
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
 from snnjax.config.sources import folder
+from snnjax.endings import told
 from snnjax.registry import KINDS, resolve
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import snnjax
 from snnjax.config.errors import ConfigError
+from snnjax.config.kept import read_config
 from snnjax.config.schema import Config
 from snnjax.config.split import fingerprint, to_dict
-from snnjax.config.strict import convert
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.diagnostics.predicted import predicted
 from snnjax.diagnostics.record import Record
@@ -231,7 +231,7 @@ def _check_beginnings(config: Config, folder: Path) -> None:
     """Refuse a folder in which another run was started and did not end."""
     path = folder / CONFIG_FILE
     try:
-        begun = convert(Config, json.loads(path.read_text(encoding="utf-8")))
+        begun = read_config(folder)
     except (OSError, ValueError):
         return  # nothing there, or nothing that says what it is
     if fingerprint(begun) != fingerprint(config):

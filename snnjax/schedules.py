@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
-from snnjax.endings import DONE, complain, explain
+from snnjax.endings import DONE, told
 
 _LINES, _POINTS, _BAR = 25, 1000, 48
 _IMAGES = (".png", ".svg", ".pdf")
@@ -39,19 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epoch-steps", type=int, default=100, help="steps of an epoch (100)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="an image too")
     given = parser.parse_args(arguments)
-    try:
-        if given.epoch_steps < 1:
-            problem = f"--epoch-steps={given.epoch_steps}: out of range"
-            raise ConfigError([f"{problem}; allowed: an integer >= 1"])
-        if given.out is not None and given.out.suffix not in _IMAGES:
-            problem = f"--out={given.out}: not the name of an image"
-            raise ConfigError([f"{problem}; allowed: a name that ends in {', '.join(_IMAGES)}"])
-        config = _composed(given.overrides)
-        print(draw(curve_of(config, given.epoch_steps, _LINES)))
-        if given.out is not None:
-            _save(curve_of(config, given.epoch_steps, _POINTS), given.out)
-    except Exception as error:
-        return complain(*explain(error))
+    return told(lambda: _show(given))
+
+
+def _show(given: argparse.Namespace) -> int:
+    if given.epoch_steps < 1:
+        problem = f"--epoch-steps={given.epoch_steps}: out of range"
+        raise ConfigError([f"{problem}; allowed: an integer >= 1"])
+    if given.out is not None and given.out.suffix not in _IMAGES:
+        problem = f"--out={given.out}: not the name of an image"
+        raise ConfigError([f"{problem}; allowed: a name that ends in {', '.join(_IMAGES)}"])
+    config = _composed(given.overrides)
+    print(draw(curve_of(config, given.epoch_steps, _LINES)))
+    if given.out is not None:
+        _save(curve_of(config, given.epoch_steps, _POINTS), given.out)
     return DONE
 
 

@@ -34,8 +34,10 @@ LAYERS = (
     ("nn",),
     ("data", "theory"),
     ("figures",),
+    ("printed", "stats"),
     ("widths",),
     ("config",),
+    ("array_file",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
     ("constants", "ledger", "decompositions"),
 )
@@ -65,6 +67,8 @@ NUMPY_ONLY = (
     "guard",
     "theory",
     "figures",
+    "printed",
+    "stats",
 )
 ON_DEVICE = PACKAGE / "theory" / "moments" / "device.py"
 

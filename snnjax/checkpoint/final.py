@@ -1,6 +1,5 @@
 """The networks of a run that has ended, kept in its folder: the best, and the last."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,11 +12,10 @@ from snnjax.checkpoint.shelf import FINAL, remove, shelf_of
 from snnjax.checkpoint.store import DamagedError, read, read_index, write
 from snnjax.checkpoint.template import template_of
 from snnjax.config.errors import ConfigError
+from snnjax.config.kept import read_config
 from snnjax.config.schema import Config
 from snnjax.config.split import fingerprint, split
-from snnjax.config.strict import convert
 from snnjax.data.dataset import Stream
-from snnjax.file_names import CONFIG_FILE
 
 if TYPE_CHECKING:
     from snnjax.shapes import Problem
@@ -83,7 +81,7 @@ def load_problem(folder: Path) -> "Problem":
 def _read(folder: Path, expected: str | None) -> tuple[Config, Mapping[str, Any], Path]:
     path = shelf_of(folder) / FINAL
     try:
-        config = convert(Config, json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
+        config = read_config(folder)
         index = read_index(path)
     except FileNotFoundError as error:
         raise ConfigError(

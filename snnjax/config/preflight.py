@@ -31,7 +31,7 @@ from snnjax.config.grids import Axes
 from snnjax.config.methods import read_sweep
 from snnjax.config.overrides import check_overrides
 from snnjax.config.plain import PlainValues
-from snnjax.config.rules import no_such_folder
+from snnjax.config.rules.data import no_such_folder
 from snnjax.config.schema import Config
 from snnjax.config.sources import folder, groups, register
 from snnjax.config.strict import from_hydra

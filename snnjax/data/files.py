@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import platformdirs
 
-from snnjax.config.rules import no_such_folder
+from snnjax.config.rules.data import no_such_folder
 from snnjax.data.catalog import DataError
 
 ROOT_VARIABLE = "SNNJAX_DATA"

@@ -144,7 +144,8 @@ def _saturated(scene: Scene, layer: Layer) -> jax.Array:
     is_used = jnp.arange(layer.slope.shape[1]) < layer.used
     valid = scene.rows_of(layer.slope)[:, None] & is_used[None, :]
     flat = jnp.abs(layer.slope) < _SATURATED * layer.steepest[None, :]
-    return (valid & flat).sum() / valid.sum()
+    share = (valid & flat).sum() / valid.sum()
+    return jnp.where((valid & jnp.isnan(layer.slope)).any(), jnp.nan, share)
 
 
 def _side_by_side(columns: Mapping[str, jax.Array], fill: float = jnp.nan) -> jax.Array:

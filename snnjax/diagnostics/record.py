@@ -1,9 +1,5 @@
 """`diagnostics.npz` of a run: every look at its network, one behind the other. NumPy only."""
 
-import io
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnjax.array_file import NotArraysError, read_arrays, write_arrays
 from snnjax.file_names import DIAGNOSTICS_FILE
-from snnjax.whole_file import write_whole
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -27,13 +23,6 @@ _SCALARS = frozenset({
     "drift_mean", "drift_variance", "noise_scale",
 })  # fmt: skip
 _FIXED = ("fixed_mean", "fixed_variance")
-
-
-# What comes of reading files that are something else, or of which a part is.
-_DAMAGES = (
-    zipfile.BadZipFile, zlib.error, struct.error,
-    ValueError, EOFError, KeyError, SyntaxError, NotImplementedError, RuntimeError, OverflowError,
-)  # fmt: skip
 
 
 class UnreadableError(OSError, ValueError):
@@ -93,14 +82,12 @@ class Record:
         """
         if not self._looks:
             return
-        content = io.BytesIO()
         stacked: dict[str, Any] = {
             name: np.stack([look[name] for look in self._looks])
             for name in self._looks[-1]
             if all(name in look for look in self._looks)
         }
-        np.savez_compressed(content, **(stacked | self._constant))
-        write_whole(self.path, content.getvalue())
+        write_arrays(self.path, stacked | self._constant)
 
     @property
     def last(self) -> dict[str, NDArray[Any]]:
@@ -131,10 +118,11 @@ class Record:
         return found
 
     def _with_revived(self, own: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Say of units that are dead how many are, and how many no longer are."""
+        """Say how many units are dead, and how many no longer are; NaN where all became NaN."""
         if "is_dead" not in own:
             return own
-        now, widths = own["is_dead"], own.pop("widths")
+        is_unknown = np.isnan(own.get("saturated", np.zeros(())))
+        now, widths = own["is_dead"], np.where(is_unknown, np.nan, own.pop("widths"))
         before = self._looks[-1]["is_dead"] if self._looks and "is_dead" in self._looks[-1] else now
         back = (before & ~now).sum(1) / widths
         return own | {
@@ -151,9 +139,8 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         UnreadableError: It is damaged, or something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-    except _DAMAGES as error:
+        arrays = read_arrays(path)
+    except NotArraysError as error:
         raise UnreadableError(f"{path}: no diagnostics of a run ({error}); remove it") from error
     if not {"epoch", "step", *_NAMES} <= arrays.keys():
         raise UnreadableError(f"{path}: no diagnostics of a run; remove it")

@@ -194,7 +194,7 @@ def _in_order(by_label: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rises(layer: Layer, mask: jax.Array, flat: float) -> jax.Array:
-    """Tell of every unit whether any valid row lies where its activation rises or falls."""
+    """Tell of every unit whether any valid row lies where its activation is not flat."""
     assert layer.slope is not None
     valid = jnp.repeat(mask, len(layer.slope) // len(mask))
-    return (valid[:, None] & (jnp.abs(layer.slope) > flat)).any(0)
+    return (valid[:, None] & ~(jnp.abs(layer.slope) <= flat)).any(0)

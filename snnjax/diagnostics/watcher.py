@@ -97,6 +97,7 @@ class Watcher:
 
 
 def _slopes(unit: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
-    """Return the derivative of an elementwise function at every x."""
+    """Return the derivative of an elementwise function at every x; NaN where x is."""
     y, pullback = jax.vjp(unit, x)
-    return pullback(jnp.ones_like(y))[0]
+    # A ReLU takes what is no number for negative: flat, although nothing is known of it.
+    return jnp.where(jnp.isnan(x), jnp.nan, pullback(jnp.ones_like(y))[0])

@@ -6,11 +6,11 @@ group, drawn with bands. Without --only, every figure is drawn that the folders 
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from snnjax.config.errors import ConfigError
-from snnjax.endings import DONE, INTERRUPTED, complain, explain, nobody_reads
+from snnjax.endings import DONE, told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,16 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--layer", metavar="LABEL", help="of weights_over_time, by default the last"
     )
     given = parser.parse_args(arguments)
-    try:
-        for line in _listing() if given.list else _draw(given):
-            print(line)
-        sys.stdout.flush()  # so that nobody reading is noticed here, not at the exit
-    except KeyboardInterrupt:
-        return complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        return nobody_reads()
-    except Exception as error:
-        return complain(*explain(error))
+    return told(lambda: _print(_listing() if given.list else _draw(given)))
+
+
+def _print(lines: Iterable[object]) -> int:
+    for line in lines:
+        print(line)
     return DONE
 
 

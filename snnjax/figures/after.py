@@ -1,8 +1,6 @@
 """Figures of what has just been trained, where its configuration asks for them."""
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from snnjax.config.errors import ConfigError
@@ -15,7 +13,11 @@ def draw_after(folder: Path) -> str | None:
     Returns:
         A line that says where the figures are, or why there are none; None where none were wanted.
     """
-    if not any(_wants_figures(run) for run in _looked_into(folder)):
+    from snnjax.figures.records import holding
+
+    if not folder.is_dir() or not any(
+        _wants_figures(run) for run in holding(folder, CONFIG_FILE, inside=False)
+    ):
         return None
     from snnjax.figures.drawing import draw
 
@@ -29,13 +31,9 @@ def draw_after(folder: Path) -> str | None:
     return f"figures: {drawn[0].parent} ({', '.join(names)})"
 
 
-def _looked_into(folder: Path) -> Iterator[Path]:
-    for root, _, files in os.walk(folder):
-        if DIAGNOSTICS_FILE in files:
-            yield Path(root)
-
-
 def _wants_figures(run: Path) -> bool:
+    if not (run / DIAGNOSTICS_FILE).is_file():
+        return False
     try:
         config = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -2,8 +2,6 @@
 
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnjax.array_file import NotArraysError, read_arrays
 from snnjax.config.errors import ConfigError
 from snnjax.file_names import (
     CONFIG_FILE,
@@ -30,7 +29,6 @@ _BY_LAYER = (
     *("predicted_", "omega", "tau"),
 )
 _BY_KERNEL = ("weight_", "update_norm", "gradient_norm")
-_BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         ConfigError: A folder is not there, or a file in a run folder cannot be read.
     """
     found = dict.fromkeys(
-        path.resolve() for folder in folders for path in _holding(folder, CONFIG_FILE, inside=False)
+        path.resolve() for folder in folders for path in holding(folder, CONFIG_FILE, inside=False)
     )
     return [_read_run(path) for path in found if _has_data(path)]
 
@@ -86,13 +84,22 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 def read_surfaces(folders: Sequence[Path]) -> list[Surface]:
     """Return the loss surfaces in and below some folders, each once; raises as `read_runs`."""
     found = dict.fromkeys(
-        path.resolve() for folder in folders for path in _holding(folder, SURFACE_FILE)
+        path.resolve() for folder in folders for path in holding(folder, SURFACE_FILE)
     )
     return [_read_surface(path) for path in found]
 
 
-def _holding(folder: Path, name: str, *, inside: bool = True) -> list[Path]:
-    """Return the folders that hold a file of some name, 10 after 9; perhaps none inside others."""
+def holding(folder: Path, name: str, *, inside: bool = True) -> list[Path]:
+    """Return the folders that hold a file of some name, 10 after 9.
+
+    Args:
+        folder: Where to look, the folder itself among them.
+        name: Of the file.
+        inside: Whether to look inside of those found, too.
+
+    Raises:
+        ConfigError: There is no such folder.
+    """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder")
     found = []
@@ -144,12 +151,9 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
 
 def _read_arrays(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except _BROKEN as error:
+        return read_arrays(path)
+    except (OSError, NotArraysError) as error:
         raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from error
-    except AttributeError as error:  # a single array, not an archive of several
-        raise ConfigError(f"{path}: cannot be read: not an .npz file") from error
 
 
 def _reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest
-from snnjax.endings import DONE, INTERRUPTED, complain, explain, nobody_reads
+from snnjax.endings import DONE, told
 from snnjax.theory import commands
 
 _PROGRAM = "python -m snnjax.theory"
@@ -25,19 +25,14 @@ _WITH_EXPONENT = re.compile(r"-(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; return 0 for done, 1 for false or failed, 2 for a mistake."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        if not words or words[0] in ("-h", "--help"):
-            print("\n".join(_help()), flush=True)
-            return DONE
-        code = _run(words[0], [_plain(word) for word in words[1:]])
-        sys.stdout.flush()  # so that nobody reading is noticed here, not at the exit
-        return code
-    except KeyboardInterrupt:
-        return complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        return nobody_reads()
-    except Exception as error:
-        return complain(*explain(error))
+    return told(lambda: _start(words))
+
+
+def _start(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print("\n".join(_help()))
+        return DONE
+    return _run(words[0], [_plain(word) for word in words[1:]])
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):

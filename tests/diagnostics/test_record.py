@@ -75,6 +75,15 @@ def test_revived_units_are_those_that_were_dead_before(tmp_path):
     assert "widths" not in arrays
 
 
+def test_units_that_became_nan_have_not_come_back(tmp_path):
+    own = Record(tmp_path)
+    for number, (dead, saturated) in enumerate([([1, 0], 0.5), ([0, 0], np.nan)]):
+        look = {"is_dead": np.array([dead], bool), "widths": np.array([2])}
+        own.add(number, number, NAMES, look | {"saturated": np.array([saturated])})
+    np.testing.assert_array_equal(own.last["dead"], [np.nan])
+    np.testing.assert_array_equal(own.last["revived"], [np.nan])
+
+
 def test_a_run_goes_on_from_a_checkpoint(tmp_path):
     """Looks inside the next epoch are kept as well; later ones are taken again."""
     filled(tmp_path, 6).write()

@@ -116,6 +116,14 @@ def test_the_last_few_rows_have_moments_of_their_own_split():
     assert stage.with_params(params).see(units)["is_dead"].all()
 
 
+def test_units_without_numbers_are_neither_dead_nor_saturated():
+    """A network that has diverged has not died: nothing is known of its units."""
+    seen = bias_of(set_up(plain(activation="relu", depth=2)), 0, 5, np.nan).see(units)
+    assert not seen["is_dead"][0, 5]
+    assert not seen["is_dead"][1].any()
+    assert np.isnan(seen["saturated"]).all()
+
+
 def test_units_of_several_inputs_do_not_die():
     stage = bias_of(set_up(plain(activation="maxout", depth=1)), 0, 0, -1000)
     seen = stage.see(units)

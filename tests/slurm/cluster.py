@@ -21,7 +21,7 @@ SHORT = (*DATA, "model=snn,msra", "seed=0,1", "training.epochs=3")
 LONG = (*DATA, "seed=0,1", "training.epochs=6000", "training.batch_size=8")
 QUIET = ("logging.wandb.mode=disabled", "logging.progress=plain")
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.tasks=2", "hydra.launcher.time=10")
-PATIENCE = 240  # seconds after which a test gives up waiting
+PATIENCE = 600  # seconds after which a test gives up waiting
 
 
 def start(folder: Path, *arguments: str, sweep: Sequence[str] = LONG) -> subprocess.Popen[str]:

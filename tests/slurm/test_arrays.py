@@ -7,7 +7,16 @@ import subprocess
 
 import pytest
 
-from tests.slurm.cluster import LONG, SHORT, Cluster, check_equal, ended, finished, until
+from tests.slurm.cluster import (
+    DATA,
+    SHORT,
+    Cluster,
+    check_equal,
+    ended,
+    finished,
+    start,
+    until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -47,13 +56,15 @@ def test_preempted_tasks_go_on(cluster: Cluster, local):
 
 
 def test_a_task_whose_time_is_up_goes_on(cluster: Cluster, tmp_path):
-    # Slurm looks every 30 seconds, so that its warning comes after 20 to 50 of the 60.
-    sweep = (*LONG, "seed=0", "training.epochs=20000")
+    # Slurm looks every 30 seconds, so that its warning comes after 20 to 50 of the 60: the run
+    # must take longer than that on the fastest machine.
+    sweep = (*DATA, "seed=0", "training.epochs=60000", "training.batch_size=8")
     process = cluster.start("hydra.launcher.time=1", "hydra.launcher.warning=10", sweep=sweep)
+    local = start(tmp_path / "local", "checkpoint.every=null", sweep=sweep)
     ended(process)
+    ended(local)
     assert "back in the queue" in cluster.log(cluster.job_of(0))
     assert cluster.resumed_epoch(0) is not None
-    finished(tmp_path / "local", "checkpoint.every=null", sweep=sweep)
     check_equal(cluster.sweep, tmp_path / "local" / "out")
 
 
