@@ -34,6 +34,7 @@ LAYERS = (
     ("nn",),
     ("data", "theory"),
     ("figures",),
+    ("printed", "stats"),
     ("widths",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
@@ -65,6 +66,8 @@ NUMPY_ONLY = (
     "guard",
     "theory",
     "figures",
+    "printed",
+    "stats",
 )
 ON_DEVICE = PACKAGE / "theory" / "moments" / "device.py"
 
