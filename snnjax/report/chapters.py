@@ -12,7 +12,7 @@ from snnjax.report.sections.curves import curves
 from snnjax.report.sections.errors import errors
 from snnjax.report.sections.folds import folds
 from snnjax.report.sections.grid import edges, infeasible, selected
-from snnjax.report.sections.ranks import comparable, pairs, ranks, sizes, tests
+from snnjax.report.sections.ranks import comparable, pairs, ranks, significance, sizes
 from snnjax.report.sections.reproducibility import reproducibility, version_warnings
 from snnjax.report.sections.search import budget, isolation
 from snnjax.report.sections.spread import ours, spread
@@ -23,7 +23,7 @@ from snnjax.report.table import RunTable
 SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "beside": beside,
     "ranks": ranks,
-    "tests": tests,
+    "significance": significance,
     "pairs": pairs,
     "sizes": sizes,
     "spread": spread,
@@ -58,11 +58,18 @@ def make_report(table: RunTable) -> Report:
 
 def studies(table: RunTable) -> Iterator[Evidence]:
     """Yield the evidence of each study; runs of no study by whether targets are numbers."""
-    names = table.runs["sweep.study"].fillna("")
+    names = _study_names(table.runs)
     for name in sorted(names.unique(), key=lambda name: (name == "", name)):
         runs = table.runs[names == name]
         for part in _by_task(runs) if not name else (runs,):
             yield evidence(study_of(name or None, part), part, table.sweeps)
+
+
+def _study_names(runs: pd.DataFrame) -> pd.Series:
+    """Return the study of each run; of one without a configuration that of others of its sweep."""
+    names = runs["sweep.study"].astype(object)
+    known = names.groupby(runs["home"]).transform(lambda own: next(iter(own.dropna()), None))
+    return names.where(runs["model.name"].notna(), known).fillna("").astype("str")
 
 
 def _by_task(runs: pd.DataFrame) -> Iterator[pd.DataFrame]:

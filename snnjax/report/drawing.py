@@ -30,31 +30,28 @@ def critical_difference(
 
     ordered = average.sort_values()
     count, half = len(ordered), (len(ordered) + 1) // 2
-    top, step = 0.35 + 0.12 * len(cliques), 1.0
-    figure = Figure((_WIDE, 0.9 + _LINE * (half + 1) + 0.1 * len(cliques)), layout="constrained")
-    ax = figure.subplots()
-    low, high = 1, count
-    ax.set_xlim(low - 0.25 * count, high + 0.25 * count)
+    first = 0.9 + 0.25 * len(cliques)  # depth of the first name, in lines of text
+    figure = Figure((_WIDE, _LINE * (half + first + 2.6)))
+    ax = figure.add_axes((0, 0, 1, 1))
     ax.axis("off")
-    ax.plot([low, high], [0, 0], color=BLACK, linewidth=1)
-    for rank in range(low, high + 1):
-        ax.plot([rank, rank], [0, 0.15], color=BLACK, linewidth=1)
-        ax.text(rank, 0.25, str(rank), ha="center", va="bottom")
+    ax.set(xlim=(1 - 0.3 * count, count + 0.3 * count), ylim=(-half - first, 2.6))
+    ax.plot([1, count], [0, 0], color=BLACK, linewidth=1)
+    for rank in range(1, count + 1):
+        ax.plot([rank, rank], [0, 0.2], color=BLACK, linewidth=1)
+        ax.text(rank, 0.3, str(rank), ha="center", va="bottom")
     for place, (name, rank) in enumerate(ordered.items()):
         is_left = place < half
-        line = place if is_left else count - 1 - place
-        depth = -(top + 0.5 + step * line)
-        side = low - 0.05 * count if is_left else high + 0.05 * count
+        depth = -(first + (place if is_left else count - 1 - place))
+        side = 1 - 0.05 * count if is_left else 1.05 * count
         ax.plot([rank, rank, side], [0, depth, depth], color=GREY, linewidth=0.8)
-        end, align = (side - 0.01 * count, "right") if is_left else (side + 0.01 * count, "left")
+        end, align = side + (-0.01 if is_left else 0.01) * count, "right" if is_left else "left"
         ax.text(end, depth, f"{name} {rank:.2f}", ha=align, va="center")
     for number, names in enumerate(cliques):
-        ranks = [ordered[name] for name in names]
+        ends = [ordered[names[0]] - 0.04, ordered[names[-1]] + 0.04]
         depth = -(0.3 + 0.25 * number)
-        ends = [min(ranks) - 0.04, max(ranks) + 0.04]
         ax.plot(ends, [depth, depth], color=BLACK, linewidth=3, solid_capstyle="butt")
-    ax.plot([low, low + apart], [1.3, 1.3], color=BLACK, linewidth=1.5, marker="|")
-    ax.text(low + apart / 2, 1.4, f"critical difference {apart:.2f}", ha="center", va="bottom")
+    ax.plot([1, 1 + apart], [1.5, 1.5], color=BLACK, linewidth=1.5, marker="|")
+    ax.text(1, 1.7, f"critical difference {apart:.2f}", ha="left", va="bottom")
     return figure
 
 

@@ -12,7 +12,7 @@ from snnjax.metric_names import MAXIMIZED
 from snnjax.report.printed import printed_points, printed_scores
 from snnjax.report.rows import SPLITS
 from snnjax.report.selection import GROUP, Selection, number_trials, select
-from snnjax.report.studies import Study, in_order, label
+from snnjax.report.studies import UNKNOWN, Study, in_order, label
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Evidence:
     @cached_property
     def methods(self) -> list[str]:
         """All methods, in the order in which they are shown."""
-        return in_order(self.runs["method"].unique())
+        return [m for m in in_order(self.runs["method"].unique()) if m != UNKNOWN]
 
     @cached_property
     def chosen(self) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def find_runs(folder: Path) -> dict[Path, list[Path]]:
     found: dict[Path, list[Path]] = {}
     for home, run in _walk(folder, folder):
         found.setdefault(home, []).append(run)
-    return {home: sorted(runs, key=natural) for home, runs in found.items()}
+    return {home: sorted(found[home], key=natural) for home in sorted(found, key=natural)}
 
 
 def natural(path: Path) -> list[tuple[int, str]]:

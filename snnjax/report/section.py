@@ -108,7 +108,8 @@ def written(value: object, spec: str = ".4f") -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return format(value, spec)
+        sign, rest = ("+", spec[1:]) if spec.startswith("+") else ("", spec)
+        return format(value, f"{sign}z{rest}")  # z: no minus before what is rounded to 0
     return str(value)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from snnjax.metric_names import MAXIMIZED
-from snnjax.report.table import setting_columns
+from snnjax.report.table import varying
 
 GROUP = ("method", "data.name", "data.fold", "seed")
 """Each method has one chosen run for every data set, fold and seed."""
@@ -43,16 +43,8 @@ def select(runs: pd.DataFrame, by: Sequence[str] = GROUP) -> Selection:
         runs: Rows of the run table with a column `method`.
         by: The columns whose values make a group.
     """
-    watched = runs["training.monitor"].dropna()
-    notes = []
-    if watched.nunique() > 1:
-        kept = watched.mode()[0]
-        others = ", ".join(sorted(set(watched) - {kept}))
-        notes.append(
-            f"runs that watch {others} were left out of the selection, others watch {kept}"
-        )
-        runs = runs[runs["training.monitor"].isin([kept]) | runs["training.monitor"].isna()]
-    ranked = in_order(runs[(runs["status"] == "done") & runs["objective"].notna()])
+    alike, notes = _watching_alike(runs)
+    ranked = in_order(alike[(alike["status"] == "done") & alike["objective"].notna()])
     groups = ranked.groupby([*by], sort=False, dropna=False)
     chosen = groups.head(1).copy()
     chosen["trials"] = groups["objective"].transform("size").loc[chosen.index]
@@ -81,10 +73,24 @@ def in_order(runs: pd.DataFrame) -> pd.DataFrame:
 
 def number_trials(runs: pd.DataFrame) -> pd.Series:
     """Return for each run the number of its trial: equal settings, equal number."""
-    columns = [name for name in setting_columns(runs) if runs[name].nunique(dropna=False) > 1]
+    columns = varying(runs)
     if not columns:
         return pd.Series(0, index=runs.index)
     return runs.groupby(columns, sort=False, dropna=False).ngroup()
+
+
+def _watching_alike(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out runs whose objective is another metric than that of most runs on a data set."""
+    notes, kept = [], []
+    for data, own in runs.groupby("data.name", sort=False):
+        watched = own["training.monitor"].dropna()
+        if watched.nunique() > 1:
+            most = watched.mode()[0]
+            others = ", ".join(sorted(set(watched) - {most}))
+            notes.append(f"{data}: runs that watch {others} are not chosen from, most watch {most}")
+            own = own[own["training.monitor"] == most]
+        kept.append(own)
+    return (pd.concat(kept).sort_index() if kept else runs.iloc[:0]), notes
 
 
 def count(runs: pd.DataFrame) -> pd.DataFrame:
@@ -101,6 +107,6 @@ def count(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _empty(runs: pd.DataFrame, chosen: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return the groups without a chosen run."""
-    wanted = pd.MultiIndex.from_frame(runs[[*by]]).unique()
+    wanted = pd.MultiIndex.from_frame(runs[[*by]].dropna()).unique()
     had = pd.MultiIndex.from_frame(chosen[[*by]])
     return wanted.difference(had, sort=False).to_frame(index=False)

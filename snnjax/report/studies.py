@@ -23,6 +23,9 @@ NAMES: Mapping[str, str] = {
 }
 """How methods are called in reports, by `model.name`, in the order they are shown in."""
 
+UNKNOWN = "unknown"
+"""The method of a run that failed before its configuration was known."""
+
 _FEW_SETTINGS = 12  # more of them are trials to choose from rather than methods to compare
 
 
@@ -48,7 +51,7 @@ class Study:
 
 
 _SEARCH = ("budget", "isolation", "edges", "infeasible")
-_RANKS = ("ranks", "tests", "pairs")
+_RANKS = ("ranks", "significance", "pairs")
 
 STUDIES: Mapping[str, Study] = {
     study.name: study
@@ -101,7 +104,8 @@ def study_of(name: str | None, runs: pd.DataFrame) -> Study:
     if name is not None and name in STUDIES:
         return STUDIES[name]
     columns = varying(runs)
-    count = len(runs[columns].drop_duplicates()) if columns else 1
+    known = runs[runs["model.name"].notna()]
+    count = len(known[columns].drop_duplicates()) if columns else 1
     method = tuple(c for c in columns if c != "model.name") if count <= _FEW_SETTINGS else ()
     metric = next((m for m in ("accuracy", "rmse") if has_metric(runs, m)), "loss")
     title = name or "Runs of no published table"
@@ -118,15 +122,13 @@ def has_metric(runs: pd.DataFrame, metric: str) -> bool:
 def label(runs: pd.DataFrame, study: Study) -> pd.Series:
     """Return the name of the method of each run."""
     names = runs["model.name"].map(lambda name: NAMES.get(name, name), na_action="ignore")
-    names = names.fillna("unknown").astype("str")
-    if not study.method:
-        return names
-    columns = [column for column in study.method if column in runs]
-    varied = [column for column in columns if runs[column].nunique(dropna=False) > 1]
+    names = names.fillna(UNKNOWN).astype("str")
+    varied = [c for c in study.method if c in runs and runs[c].nunique() > 1]
+    if varied and runs["model.name"].nunique() == 1:
+        names = pd.Series("", index=runs.index)
     for column in varied:
-        value = runs[column].map(_short, na_action="ignore").astype("str").fillna("-")
-        names = names + ", " + column.rpartition(".")[2] + " " + value
-    return names
+        names = names + ", " + runs[column].map(lambda v, c=column: _short(c, v)).astype("str")
+    return names.str.removeprefix(", ").where(runs["model.name"].notna(), UNKNOWN)
 
 
 def in_order(methods: object) -> list[str]:
@@ -136,5 +138,9 @@ def in_order(methods: object) -> list[str]:
     return sorted(names, key=lambda n: (order.get(n.split(",")[0], len(order)), n))
 
 
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _short(column: str, value: object) -> str:
+    """Return a value as part of a method's name: words alone, numbers after what they are."""
+    if isinstance(value, str):
+        return value
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{column.rpartition('.')[2]} {'null' if text == 'nan' else text}"

@@ -95,8 +95,15 @@ def setting_columns(runs: pd.DataFrame) -> list[str]:
 
 
 def varying(runs: pd.DataFrame) -> list[str]:
-    """Return the columns of trials whose values differ among runs."""
-    return [name for name in setting_columns(runs) if runs[name].nunique(dropna=False) > 1]
+    """Return the columns of trials whose values differ among runs.
+
+    A value that only other networks have does not make a difference, null beside a value does.
+    """
+    runs = runs[runs["model.name"].notna()]
+    names = setting_columns(runs)
+    is_known = runs[names].notna().groupby(runs["model.name"])
+    has_null_too = (is_known.any() & ~is_known.all()).any()
+    return [name for name in names if has_null_too[name] or runs[name].nunique() > 1]
 
 
 def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 import pandas as pd
 
 from snnjax.report.evidence import Evidence
-from snnjax.report.section import Section, Table
+from snnjax.report.section import Section, Table, several
+from snnjax.report.studies import UNKNOWN
 from snnjax.report.table import varying
 
 _FEWEST_VALUES = 3  # of two values each lies on an edge
@@ -62,7 +63,7 @@ def shares_on_edges(own: Evidence) -> pd.DataFrame:
 def infeasible(own: Evidence) -> Section | None:
     """Count the runs that diverged or failed, by method and learning rate."""
     counts = own.selection.counts
-    counts = counts.reindex([m for m in own.methods if m in counts.index])
+    counts = counts.reindex([m for m in (*own.methods, UNKNOWN) if m in counts.index])
     tables = [
         Table(
             "runs",
@@ -93,7 +94,7 @@ def infeasible(own: Evidence) -> Section | None:
     ]
     messages = own.runs["message"].dropna()
     warnings += [
-        f"{count} runs failed: {message.splitlines()[0]}"
+        f"{several(count, 'run')} failed: {message.splitlines()[0]}"
         for message, count in messages[messages != ""].value_counts().head(5).items()
     ]
     return Section("Runs that came to nothing", (), tables, warnings=warnings)

@@ -94,7 +94,7 @@ def _in_words(own: Evidence, scores: pd.DataFrame) -> str:
     return f"By average rank on {len(scores)} data sets: {order}."
 
 
-def tests(own: Evidence) -> Section | None:
+def significance(own: Evidence) -> Section | None:
     """Test whether methods differ: Friedman over all, Wilcoxon of the first against each other."""
     scores = comparable(own)
     if scores is None:

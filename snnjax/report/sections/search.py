@@ -116,6 +116,6 @@ def best_with(done: pd.DataFrame, name: str) -> pd.DataFrame:
         if own.shape[1] > 1 and len(own):
             rows += [
                 {"value": value, "method": method, "best": own[value].mean(), "groups": len(own)}
-                for value in own.columns
+                for value in sorted(own.columns)
             ]
     return pd.DataFrame(rows, columns=["value", "method", "best", "groups"])
