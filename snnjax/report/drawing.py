@@ -1,12 +1,13 @@
-"""The figures of reports, in the look that all figures of the package share."""
+"""The figures of reports as SVG text, in the look that all figures of the package share."""
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from snnjax.figures.style import BLACK, GREY, distinct_colors, make_figure, styled
+from snnjax.figures.style import BLACK, GREY, distinct_colors, make_figure, settle, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,10 +16,16 @@ _WIDE = 7.0  # inches
 _LINE = 0.24  # height of a line of text
 
 
+def as_svg(figure: "Figure") -> str:
+    """Return a figure as SVG text; equal figures are equal texts."""
+    settle(figure)
+    sink = io.BytesIO()
+    figure.savefig(sink, format="svg", metadata={"Date": None})
+    return sink.getvalue().decode()
+
+
 @styled
-def critical_difference(
-    average: pd.Series, apart: float, cliques: Sequence[Sequence[str]]
-) -> "Figure":
+def critical_difference(average: pd.Series, apart: float, cliques: Sequence[Sequence[str]]) -> str:
     """Draw average ranks on a line, with bars over methods that are not told apart (Demsar 2006).
 
     Args:
@@ -52,11 +59,11 @@ def critical_difference(
         ax.plot(ends, [depth, depth], color=BLACK, linewidth=3, solid_capstyle="butt")
     ax.plot([1, 1 + apart], [1.5, 1.5], color=BLACK, linewidth=1.5, marker="|")
     ax.text(1, 1.7, f"critical difference {apart:.2f}", ha="left", va="bottom")
-    return figure
+    return as_svg(figure)
 
 
 @styled
-def lines(curves: pd.DataFrame, across: str, along: str, *, logarithmic: bool = False) -> "Figure":
+def lines(curves: pd.DataFrame, across: str, along: str, *, logarithmic: bool = False) -> str:
     """Draw a line for each column over the index.
 
     Args:
@@ -74,11 +81,11 @@ def lines(curves: pd.DataFrame, across: str, along: str, *, logarithmic: bool = 
         ax.xaxis.set_major_formatter(lambda value, place: f"{value:g}")
     ax.set(xlabel=across, ylabel=along)
     _legend_beside(figure, ax)
-    return figure
+    return as_svg(figure)
 
 
 @styled
-def isolation(tables: Mapping[str, pd.DataFrame], methods: Sequence[str], along: str) -> "Figure":
+def isolation(tables: Mapping[str, pd.DataFrame], methods: Sequence[str], along: str) -> str:
     """Draw a panel for each parameter: a value's best objective, a line for each method.
 
     Args:
@@ -112,13 +119,13 @@ def isolation(tables: Mapping[str, pd.DataFrame], methods: Sequence[str], along:
         [handles[name] for name in shown], shown, loc="outside lower center",
         ncols=min(4, len(shown)), fontsize=8,
     )  # fmt: skip
-    return figure
+    return as_svg(figure)
 
 
 @styled
 def curves_over_points(
     panels: Mapping[str, Mapping[str, pd.Series]], points: Mapping[str, Mapping[str, pd.Series]]
-) -> "Figure":
+) -> str:
     """Draw losses over epochs, a panel for each data set, with printed points as marks.
 
     Args:
@@ -144,7 +151,7 @@ def curves_over_points(
         ax.set_yscale("log")
         ax.set(xlabel="epoch", ylabel="training cross-entropy", title=name)
         _legend_beside(figure, ax)
-    return figure
+    return as_svg(figure)
 
 
 def _by_depth(label: str) -> tuple[str, float]:

@@ -1,12 +1,10 @@
 """A report as one HTML page that needs nothing else: no network, no scripts, figures inside."""
 
 import html
-import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from snnjax.figures.style import STYLE
 from snnjax.report.markdown import below_text
 from snnjax.report.section import Chapter, Picture, Report, Section, Table, cells
 
@@ -30,16 +28,6 @@ def page(report: Report) -> str:
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )
-
-
-def svg_of(picture: Picture) -> str:
-    """Return a figure as SVG text without a header, which scales with what it stands in."""
-    import matplotlib
-
-    sink = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        picture.drawing.savefig(sink, format="svg", metadata={"Date": None})
-    return sink.getvalue().decode()
 
 
 def _contents(chapters: Sequence[Chapter]) -> str:
@@ -71,8 +59,7 @@ def _section(chapter: Chapter, section: Section) -> str:
 
 
 def _figure(picture: Picture, prefix: str) -> str:
-    svg = svg_of(picture)
-    svg = svg[svg.index("<svg") :]
+    svg = picture.svg[picture.svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     # Names inside one page must differ between figures.
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)

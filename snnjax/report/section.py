@@ -2,12 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pandas as pd
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
 
 
 @dataclass(frozen=True)
@@ -39,12 +35,12 @@ class Picture:
 
     Attributes:
         name: What its file is called.
-        drawing: The figure.
+        svg: The figure.
         caption: What it shows, for those too who cannot see it.
     """
 
     name: str
-    drawing: "Drawing"
+    svg: str
     caption: str
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snnjax.report.markdown import report_text
-from snnjax.report.page import page, svg_of
+from snnjax.report.page import page
 from snnjax.report.section import Report, Table
 from snnjax.whole_file import write_whole
 
@@ -33,7 +33,7 @@ def _files(report: Report) -> Iterator[tuple[str, str]]:
             for table in section.tables:
                 yield f"{chapter.name}_{table.name}.csv", csv_text(table)
             for picture in section.pictures:
-                yield f"{chapter.name}_{picture.name}.svg", svg_of(picture)
+                yield f"{chapter.name}_{picture.name}.svg", picture.svg
 
 
 def csv_text(table: Table) -> str:

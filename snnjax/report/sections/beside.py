@@ -37,6 +37,8 @@ def compare(own: Evidence) -> pd.DataFrame:
     differences), and those of `stats.compare_with_printed`, `ours` being the mean over seeds.
     """
     chosen = own.chosen[own.chosen["data.fold"] == 0]
+    if "rows.test" not in chosen:
+        return pd.DataFrame()
     parts = []
     for method in own.printed_methods:
         runs = chosen[chosen["method"] == method].dropna(subset=["score", "rows.test"])
