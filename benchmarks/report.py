@@ -3,7 +3,8 @@
     python benchmarks/report.py --runs 10000 --out benchmarks/results/report.json
 
 Run folders are made up, as large as real ones of the UCI study: seven networks on the 121 data sets
-with the printed accuracies and noise, 100 epochs each. Each start is a process of its own.
+with the printed accuracies and noise, 100 epochs each. Each start is a process of its own; what
+it took of processors is told beside the time on the clock, which others on the machine lengthen.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import itertools
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -51,22 +53,34 @@ def main() -> None:
 def measure(sweep: Path, out: Path, repeats: int) -> dict[str, Any]:
     """Time starts in turns: none of the table there, all of it, and all but one run of it."""
     command = [sys.executable, "-m", "snnjax.report", str(sweep), "--out", str(out)]
-    seconds: dict[str, list[float]] = {"without_table": [], "with_table": [], "one_run_changed": []}
+    names = ("without_table", "with_table", "one_run_changed")
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    processor: dict[str, list[float]] = {name: [] for name in names}
     one = next(path for path in sweep.iterdir() if path.is_dir()) / RESULT_FILE
     for _ in range(repeats):
         (sweep / "runs.parquet").unlink(missing_ok=True)
-        for taken in seconds.values():
-            if taken is seconds["one_run_changed"]:
+        for name in names:
+            if name == "one_run_changed":
                 os.utime(one)
-            began = time.perf_counter()
+            before, began = _processor_seconds(), time.perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            taken.append(round(time.perf_counter() - began, 2))
+            seconds[name].append(round(time.perf_counter() - began, 2))
+            processor[name].append(round(_processor_seconds() - before, 2))
     return {
         "seconds": {name: statistics.median(taken) for name, taken in seconds.items()},
+        "processor_seconds": {name: statistics.median(own) for name, own in processor.items()},
         "all_seconds": seconds,
+        "all_processor_seconds": processor,
+        "load": os.getloadavg()[0],
         "page_bytes": (out / "report.html").stat().st_size,
         "table_bytes": (sweep / "runs.parquet").stat().st_size,
     }
+
+
+def _processor_seconds() -> float:
+    """Return what processes that have ended took of processors."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def make(sweep: Path, count: int) -> None:
