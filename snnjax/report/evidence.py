@@ -11,7 +11,7 @@ import pandas as pd
 from snnjax.metric_names import MAXIMIZED
 from snnjax.report.printed import printed_points, printed_scores
 from snnjax.report.rows import SPLITS
-from snnjax.report.selection import GROUP, Selection, number_trials, select
+from snnjax.report.selection import GROUP, OPEN, Selection, number_trials, select
 from snnjax.report.studies import UNKNOWN, Study, in_order, label
 
 
@@ -38,8 +38,8 @@ class Evidence:
     def split(self) -> str:
         """The split that is compared: test rows where there are any."""
         for split in ("test", "validation"):
-            column = f"{split}.{self.study.metric}"
-            if column in self.runs and self.runs[column].notna().any():
+            columns = [name for name in self.runs if str(name).startswith(f"{split}.")]
+            if self.runs[columns].notna().any(axis=None):
                 return split
         return "train"
 
@@ -77,18 +77,22 @@ class Evidence:
         return table.reindex(columns=[m for m in self.methods if m in table])
 
     def complete(self, scores: pd.DataFrame, fold: int | None = None) -> pd.DataFrame:
-        """Return the scores of the data sets that every method has ended at.
+        """Return the scores of the data sets that every method has a result of, or none to come.
 
         A method that ended all its runs of a data set in nothing keeps a missing score there.
         """
-        runs = self.runs[~self.runs["status"].isin(("left", "running"))]
-        if fold is not None:
-            runs = runs[runs["data.fold"] == fold]
-        tried = pd.crosstab(runs["data.name"], runs["method"]).reindex(
-            columns=scores.columns, fill_value=0
-        )
-        full = tried.index[(tried > 0).all(axis=1)]
-        return scores.reindex(full)
+        runs = self.runs if fold is None else self.runs[self.runs["data.fold"] == fold]
+        is_open = runs["status"].isin(OPEN).groupby([runs["data.name"], runs["method"]])
+        has_ended = (~is_open.any()).unstack(fill_value=False)
+        has_ended = has_ended.reindex(columns=scores.columns, fill_value=False)
+        known = scores.reindex(has_ended.index)
+        return known[(has_ended | known.notna()).all(axis=1)]
+
+    @property
+    def printed_fold(self) -> int | None:
+        """The fold that the printed table is of, where it was run; None compares all folds."""
+        is_there = bool(self.printed_methods) and bool((self.chosen["data.fold"] == 0).any())
+        return 0 if is_there else None
 
     @cached_property
     def points(self) -> pd.Series:

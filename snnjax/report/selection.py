@@ -12,6 +12,7 @@ GROUP = ("method", "data.name", "data.fold", "seed")
 """Each method has one chosen run for every data set, fold and seed."""
 
 INFEASIBLE = ("diverged", "failed")
+OPEN = ("left", "running")
 
 # Ties on validation: more layers, then lower learning rate, then higher dropout (appendix A4.2).
 _TIES = (("model.depth", False), ("optimizer.learning_rate", True), ("model.dropout", False))
@@ -106,7 +107,8 @@ def count(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _empty(runs: pd.DataFrame, chosen: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Return the groups without a chosen run."""
+    """Return the groups without a chosen run, and without one to come."""
     wanted = pd.MultiIndex.from_frame(runs[[*by]].dropna()).unique()
+    to_come = pd.MultiIndex.from_frame(runs.loc[runs["status"].isin(OPEN), [*by]])
     had = pd.MultiIndex.from_frame(chosen[[*by]])
-    return wanted.difference(had, sort=False).to_frame(index=False)
+    return wanted.difference(had.append(to_come), sort=False).to_frame(index=False)

@@ -1,7 +1,7 @@
 """The published tables that sweeps belong to (`sweep.study`), a description each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -102,7 +102,10 @@ def study_of(name: str | None, runs: pd.DataFrame) -> Study:
     by validation; its metric is accuracy, for numbers as targets the root of the mean square.
     """
     if name is not None and name in STUDIES:
-        return STUDIES[name]
+        study = STUDIES[name]
+        is_known = has_metric(runs, study.metric)
+        other = next((m for m in ("r2", "rmse") if has_metric(runs, m)), study.metric)
+        return study if is_known else replace(study, metric=other)
     columns = varying(runs)
     known = runs[runs["model.name"].notna()]
     count = len(known[columns].drop_duplicates()) if columns else 1

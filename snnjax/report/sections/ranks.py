@@ -14,9 +14,17 @@ from snnjax.report.studies import in_order
 _FEWEST_SETS = 2
 
 
-def comparable(own: Evidence, methods: list[str] | None = None) -> pd.DataFrame | None:
-    """Return the scores on the data sets that all of some methods have, None of less than two."""
-    fold = 0 if own.printed is not None and own.printed_methods else None
+def comparable(
+    own: Evidence, methods: list[str] | None = None, *, all_folds: bool = False
+) -> pd.DataFrame | None:
+    """Return the scores on the data sets that all of some methods have, None of less than two.
+
+    Args:
+        own: The runs.
+        methods: Which; None for all.
+        all_folds: Whether to take the mean over folds although the printed table is of one.
+    """
+    fold = None if all_folds else own.printed_fold
     scores = own.scores(fold)
     kept = [name for name in scores if methods is None or name in methods]
     scores = own.complete(scores[kept], fold)
@@ -38,6 +46,10 @@ def ranks(own: Evidence) -> Section | None:
         pictures.append(_diagram(own, everything, "ranks_all"))
     if not tables:
         return None
+    folds = comparable(own, all_folds=True)
+    if own.printed_fold is not None and folds is not None and own.chosen["data.fold"].nunique() > 1:
+        table = _rank_table(own, folds, "ranks_all_folds", beside=False)
+        tables.append(replace(table, caption=f"Mean over all folds. {table.caption}"))
     warnings = []
     counts = own.scores().notna().sum()
     compared = everything if everything is not None else networks
@@ -49,7 +61,7 @@ def ranks(own: Evidence) -> Section | None:
     return Section("Average ranks", text, tables, pictures, warnings)
 
 
-def _rank_table(own: Evidence, scores: pd.DataFrame, name: str) -> Table:
+def _rank_table(own: Evidence, scores: pd.DataFrame, name: str, *, beside: bool = True) -> Table:
     better: Any = {"higher_is_better": own.is_more_better}
     frame = pd.DataFrame(
         {
@@ -63,7 +75,7 @@ def _rank_table(own: Evidence, scores: pd.DataFrame, name: str) -> Table:
         "comes last; the rank difference is to the middle rank; the mean is over data sets that "
         "all have."
     )
-    printed = own.printed
+    printed = own.printed if beside else None
     if printed is not None and set(scores) <= set(printed):
         same = printed.reindex(scores.index)[list(scores)].dropna(how="all")
         if len(same) >= _FEWEST_SETS:
@@ -184,7 +196,7 @@ def pairs(own: Evidence) -> Section | None:
 
 def by_seed(own: Evidence, scores: pd.DataFrame) -> pd.DataFrame:
     """Return the scores of single seeds, indexed by data set and seed where there are several."""
-    fold = 0 if own.printed is not None and own.printed_methods else None
+    fold = own.printed_fold
     chosen = own.chosen[own.chosen["data.name"].isin(scores.index)]
     chosen = chosen[chosen["method"].isin(scores.columns)]
     if fold is not None:
