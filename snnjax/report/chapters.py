@@ -17,7 +17,7 @@ from snnjax.report.sections.reproducibility import reproducibility, version_warn
 from snnjax.report.sections.search import budget, isolation
 from snnjax.report.sections.spread import ours, spread
 from snnjax.report.sections.tasks import tasks
-from snnjax.report.studies import has_metric, study_of
+from snnjax.report.studies import STUDIES, has_metric, study_of
 from snnjax.report.table import RunTable
 
 SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
@@ -61,7 +61,7 @@ def studies(table: RunTable) -> Iterator[Evidence]:
     names = _study_names(table.runs)
     for name in sorted(names.unique(), key=lambda name: (name == "", name)):
         runs = table.runs[names == name]
-        for part in _by_task(runs) if not name else (runs,):
+        for part in (runs,) if name in STUDIES else _by_task(runs):
             yield evidence(study_of(name or None, part), part, table.sweeps)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from snnjax.report.markdown import below_text
-from snnjax.report.section import Chapter, Picture, Report, Section, Table, cells
+from snnjax.report.section import Chapter, Picture, Report, Section, Table, cells, several
 
 _LOOKS = Path(__file__).with_name("page.css")
 
@@ -88,7 +88,7 @@ def _table(table: Table) -> str:
     )
     caption = _text(table.caption)
     if table.is_folded:
-        count = f" ({len(rows):,} rows)"
+        count = f" ({several(len(rows), 'row')})"
         return f"<details><summary>{caption}{count}</summary>{content}</details>"
     return f'<p class="caption">{caption}</p>{content}'
 

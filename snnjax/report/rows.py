@@ -15,7 +15,10 @@ from snnjax.listing import state_of
 
 SPLITS = ("train", "validation", "test")
 
-_PLAIN = ("epochs", "best_epoch", "scored_epoch", "seconds", "training_seconds", "fingerprint")
+_PLAIN = (
+    *("epochs", "best_epoch", "scored_epoch", "fingerprint"),
+    *("seconds", "training_seconds", "seconds_to_best"),
+)
 _BRANCHES = ("versions", "device", "strategy")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

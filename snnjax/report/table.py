@@ -23,7 +23,6 @@ NEEDED = {
 }
 """Columns that are always there."""
 
-_OWN = ("epochs", "best_epoch", "scored_epoch", "seconds", "training_seconds", "fingerprint")
 _OWN_PREFIXES = ("train.", "validation.", "test.", "rows.", "versions.", "device.", "strategy.")
 _RUN_ROLE = {leaf.path for leaf in leaves(Config) if leaf.role == "run"}
 _WHICH_DATA = ("data.name", "data.root", "data.path")
@@ -88,22 +87,24 @@ def setting_columns(runs: pd.DataFrame) -> list[str]:
         for name in runs.columns
         if "." in name
         and not name.startswith(_OWN_PREFIXES)
-        and name not in (*_OWN, *REPETITIONS, *_WHICH_DATA)
+        and name not in (*REPETITIONS, *_WHICH_DATA)
         and name not in _RUN_ROLE
-        and name != "sweep.study"
     ]
 
 
 def varying(runs: pd.DataFrame) -> list[str]:
-    """Return the columns of trials whose values differ among runs.
+    """Return the columns of trials whose values differ among runs on the same data set.
 
     A value that only other networks have does not make a difference, null beside a value does.
     """
     runs = runs[runs["model.name"].notna()]
-    names = setting_columns(runs)
-    is_known = runs[names].notna().groupby(runs["model.name"])
+    names = [name for name in setting_columns(runs) if runs[name].nunique(dropna=False) > 1]
+    if not names:
+        return []
+    is_known = runs[names].notna().groupby([runs["model.name"], runs["data.name"]])
     has_null_too = (is_known.any() & ~is_known.all()).any()
-    return [name for name in names if has_null_too[name] or runs[name].nunique() > 1]
+    differs = (runs.groupby("data.name")[names].nunique() > 1).any()
+    return [name for name in names if has_null_too[name] or differs[name]]
 
 
 def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -166,7 +166,8 @@ def test_a_folder_without_runs_is_refused(tmp_path):
 
 def test_what_makes_a_trial_is_neither_seed_nor_fold_nor_data_nor_logging(sweep):
     settings = {"seed": 3, "data.fold": 2, "data.name": "wine", "logging.every": 7}
-    make_run(sweep / "12", settings | {"model.depth": 3, "sweep.study": "uci", "data.root": "/x"})
+    make_run(sweep / "12", settings | {"sweep.study": "uci", "data.root": "/x"})
+    make_run(sweep / "13", {"seed": 13, "model.depth": 3})
     runs = run_table([sweep]).runs
     assert varying(runs) == ["model.depth", "optimizer.learning_rate"]
     assert not {"test.accuracy", "rows.test", "versions.jax"} & set(setting_columns(runs))
@@ -178,3 +179,13 @@ def test_a_value_that_other_networks_lack_does_not_vary_but_null_does(tmp_path):
     make_run(sweep / "1", {"training.patience": 5, "model.name": "snn", "svm.gamma": 0.1})
     make_run(sweep / "2", {"training.patience": 5, "model.name": "msra"})
     assert varying(run_table([sweep]).runs) == ["model.name", "training.patience"]
+
+
+def test_what_differs_between_data_sets_only_makes_no_trial(tmp_path):
+    sweep = make_sweep(tmp_path)
+    for number, (data, epochs, rate) in enumerate(
+        [("mnist", 10, 0.1), ("mnist", 10, 0.01), ("cifar10", 20, 0.1)]
+    ):
+        settings = {"data.name": data, "training.epochs": epochs}
+        make_run(sweep / str(number), settings | {"optimizer.learning_rate": rate})
+    assert varying(run_table([sweep]).runs) == ["optimizer.learning_rate"]

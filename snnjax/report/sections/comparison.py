@@ -50,7 +50,9 @@ def time_to_best(runs: pd.DataFrame) -> pd.Series:
     """Return the seconds that runs had trained for by their best epoch, (runs,)."""
     seconds = runs.get("training_seconds", pd.Series(np.nan, index=runs.index)).astype(float)
     seconds = seconds.fillna(runs["seconds"].astype(float))
-    return seconds * runs["best_epoch"].astype(float) / runs["epochs"].astype(float)
+    share = runs["best_epoch"].astype(float) / runs["epochs"].astype(float)
+    known = runs.get("seconds_to_best", pd.Series(np.nan, index=runs.index)).astype(float)
+    return known.fillna(seconds * share)
 
 
 def _spread(values: pd.Series, spec: str) -> str:

@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from snnjax.config.errors import ConfigError
+from snnjax.figures.records import read_json
+from snnjax.file_names import SWEEP_FILE
 from snnjax.report.evidence import Evidence
 from snnjax.report.section import Section, Table
 from snnjax.report.table import setting_columns
@@ -13,7 +16,8 @@ _CODE = "versions.code"
 
 def reproducibility(own: Evidence) -> Section:
     """List ranges, seeds, runs, hours, versions, checksums, device and strategy."""
-    tables = [_ranges(own), _effort(own), _fixed(own), _versions(own), _machines(own), _data(own)]
+    makers = (_ranges, _effort, _sweeps, _fixed, _versions, _machines, _data)
+    tables = [make(own) for make in makers]
     return Section(
         "To run it again",
         (),
@@ -77,6 +81,39 @@ def _effort(own: Evidence) -> Table:
         "were trained together, with compilation; several workers take fewer by the clock.",
         {"hours": ".3f", "runs per second": ".2f"},
     )
+
+
+def _sweeps(own: Evidence) -> Table | None:
+    """Return what the last start of each sweep took by the clock."""
+    rows = []
+    for folder, count in own.sweeps.items():
+        try:
+            account = read_json(folder / SWEEP_FILE)
+        except ConfigError:
+            continue  # a sweep of another kind, or one that was never ended
+        trained = sum(account.get(state) or 0 for state in ("done", "diverged"))
+        seconds = account.get("seconds")
+        runs = own.runs[own.runs["home"] == str(folder)]
+        scale = runs["sweep.scale"].dropna().unique() if "sweep.scale" in runs else ()
+        rows.append(
+            {
+                "sweep": "/".join(folder.parts[-2:]),
+                "scale": _listed(scale) or None,
+                "runs": count,
+                "trained": trained,
+                **{name: account.get(name) for name in ("populations", "compilations", "workers")},
+                "hours": seconds / 3600 if seconds else None,
+                "runs per second": trained / seconds if seconds else None,
+            }
+        )
+    frame = pd.DataFrame(rows).dropna(axis=1, how="all")
+    caption = (
+        "What the last start of each sweep trained, and what it took by the clock; the scale is "
+        "the share of epochs, seeds and grid points that was taken."
+    )
+    formats = {"hours": ".3f", "runs per second": ".2f"}
+    formats |= dict.fromkeys(("populations", "compilations", "workers"), ".0f")
+    return Table("sweeps", frame, caption, formats) if rows else None
 
 
 def _fixed(own: Evidence) -> Table | None:
