@@ -1,6 +1,7 @@
 """One run folder as one row of the run table."""
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ _PLAIN = (
     *("epochs", "best_epoch", "scored_epoch", "fingerprint"),
     *("seconds", "training_seconds", "seconds_to_best"),
 )
+_EPOCH = re.compile(rb'\{"epoch": (\d+),')
 _BRANCHES = ("versions", "device", "strategy")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -80,14 +82,14 @@ def _recent(path: Path, split: str, name: str, after: int, until: int) -> list[f
         return []
     found, mark = [], f'"split": "{split}"'.encode()
     for line in reversed(lines):
-        if mark not in line:
-            continue
-        with suppress(ValueError):
-            values = json.loads(line)
-            if values["epoch"] <= after:
-                break
-            if values["epoch"] <= until and values.get(name) is not None:
-                found.append(float(values[name]))
+        head = _EPOCH.match(line)  # most lines need not be read to know that they are not needed
+        epoch = int(head[1]) if head else until + 1
+        if epoch <= after:
+            break
+        if epoch <= until and mark in line:
+            with suppress(ValueError):
+                value = json.loads(line).get(name)
+                found += [] if value is None else [float(value)]
     return found
 
 
