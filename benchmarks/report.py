@@ -133,7 +133,8 @@ def _write(
         for split, value in (("train", 1.0), ("validation", float(curve.max())), ("test", test))
     }
     result = {
-        "status": status, "fingerprint": f"{seed:016x}", "metrics": metrics, "best_epoch": best,
+        "status": status, "fingerprint": f"{int(folder.name):016x}", "metrics": metrics,
+        "best_epoch": best,
         "scored_epoch": best, "epochs": EPOCHS, "seconds": 2.5, "training_seconds": 2.0,
         "compile_seconds": 0.1, "strategy": {"map": "map", "population": 84, "chunk_epochs": 64},
         "device": {"platform": "cpu", "kind": "cpu", "devices": 1, "cores": 2},

@@ -100,7 +100,7 @@ def _summary(own: Evidence) -> list[str]:
     if done.empty and not own.chosen.size:
         return [about, f"None of {len(runs):,} runs is done yet."]
     counts = (
-        f"{several(runs['method'].nunique(), 'method')} on "
+        f"{several(len(own.methods), 'method')} on "
         f"{several(runs['data.name'].nunique(), 'data set')}, "
         f"{several(runs['data.fold'].nunique(), 'fold')} and "
         f"{several(runs['seed'].nunique(), 'seed')}: {several(len(runs), 'run')} of "

@@ -41,7 +41,7 @@ def critical_difference(average: pd.Series, apart: float, cliques: Sequence[Sequ
     figure = Figure((_WIDE, _LINE * (half + first + 2.6)))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.axis("off")
-    ax.set(xlim=(1 - 0.3 * count, count + 0.3 * count), ylim=(-half - first, 2.6))
+    ax.set(xlim=(1 - 0.4 * count, 1.4 * count), ylim=(-half - first, 2.6))
     ax.plot([1, count], [0, 0], color=BLACK, linewidth=1)
     for rank in range(1, count + 1):
         ax.plot([rank, rank], [0, 0.2], color=BLACK, linewidth=1)

@@ -11,12 +11,13 @@ from snnjax.config.fields import leaves
 from snnjax.config.schema import Config
 from snnjax.report.cache import STAMP, sweep_table, uniform
 from snnjax.report.folders import find_runs
+from snnjax.report.section import several
 
 REPETITIONS = ("seed", "data.fold")
 """Columns that repeat a setting rather than being one."""
 
 NEEDED = {
-    **dict.fromkeys(("folder", "home", "status", "message", "checksum"), "text"),
+    **dict.fromkeys(("folder", "home", "status", "message", "checksum", "fingerprint"), "text"),
     **dict.fromkeys(("model.name", "data.name", "training.monitor", "sweep.study"), "text"),
     **dict.fromkeys(("seed", "data.fold", "epochs", "best_epoch", "seconds"), "number"),
     "objective": "number",
@@ -46,6 +47,8 @@ class RunTable:
 def run_table(folders: Sequence[Path]) -> RunTable:
     """Return the table of the runs in and below some folders, each run once.
 
+    Of runs with the same fingerprint, in two sweeps that overlap, the first counts.
+
     Raises:
         ConfigError: A folder is not there, or there is not a single run.
     """
@@ -63,8 +66,12 @@ def run_table(folders: Sequence[Path]) -> RunTable:
     if not tables:
         names = ", ".join(map(str, folders))
         raise ConfigError([f"{names}: no runs below", *notes])
-    joined = tables[0] if len(tables) == 1 else uniform(_stacked(tables))
-    return RunTable(complete(joined), {home: len(found) for home, found in homes.items()}, notes)
+    joined = complete(tables[0] if len(tables) == 1 else uniform(_stacked(tables)))
+    is_again = joined["fingerprint"].notna() & joined["fingerprint"].duplicated()
+    if is_again.any():
+        notes.append(f"{several(is_again.sum(), 'run')} left out: equal to one in another folder")
+        joined = joined[~is_again].reset_index(drop=True)
+    return RunTable(joined, {home: len(found) for home, found in homes.items()}, notes)
 
 
 def complete(runs: pd.DataFrame) -> pd.DataFrame:

@@ -116,7 +116,7 @@ def test_missing_scores_rank_last(tmp_path, said):
 
 def test_mixed_versions_are_warned_of(tmp_path, said):
     uci(tmp_path / "sweep" / "a")
-    uci(tmp_path / "sweep" / "b", sets=("car",), versions=VERSIONS | {"code": "another"})
+    uci(tmp_path / "sweep" / "b", sets=("zoo",), versions=VERSIONS | {"code": "another"})
     code, output, _ = said(tmp_path / "sweep")
     assert code == 0
     warning = "results of several versions of source code: 0123456789ab (24 runs), another (8 runs)"

@@ -147,6 +147,15 @@ def test_sweeps_are_stacked_though_their_columns_differ(tmp_path):
     assert len(run_table([first, tmp_path, first]).runs) == 2
 
 
+def test_of_equal_runs_in_several_sweeps_the_first_counts(tmp_path):
+    for name, score in (("a", 0.25), ("b", 0.75)):
+        make_run(make_sweep(tmp_path / name) / "0", {"seed": 1}, validation=score)
+    make_run(tmp_path / "b" / "1", {"seed": 2}, validation=0.5)
+    table = run_table([tmp_path])
+    assert table.runs["objective"].tolist() == [0.25, 0.5]
+    assert table.notes == ["1 run left out: equal to one in another folder"]
+
+
 def test_a_run_alone_leaves_no_table_behind(sweep):
     assert list(run_table([sweep / "3"]).runs["seed"]) == [3]
     assert not list(sweep.rglob(TABLE))
