@@ -38,7 +38,7 @@ def test_data_sets_have_the_names_of_the_catalog(name):
 def test_sizes_are_those_of_the_catalog():
     points, known = printed.uci_points(), catalog.uci_table()
     assert {name: known[name].rows for name in known} == points.to_dict()
-    assert (points >= printed.LARGE).sum() == 46
+    assert (points >= 1000).sum() == 46
 
 
 def test_networks_have_the_names_of_models():

@@ -8,7 +8,6 @@ import pandas as pd
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
 
 _FOLDER = Path(__file__).parent
-_INDEX = ("dataset",)  # tables with one row of each are indexed by it
 
 METHODS: Mapping[str, str] = {
     "SNN": "snn",
@@ -25,9 +24,6 @@ METHODS: Mapping[str, str] = {
     "LayerNorm": "layernorm",
 }
 """The networks as the papers' tables call them, and as `model.name` does."""
-
-LARGE = 1000
-"""Klambauer et al. 2017: data sets with so many points or more are large."""
 
 
 def names() -> tuple[str, ...]:
@@ -59,9 +55,8 @@ def read(name: str, *, as_printed: bool = False) -> pd.DataFrame:
         ConfigError: There is no such table; the message names the nearest one.
     """
     table = pd.read_csv(_path(name), comment="#", na_values=["na"])
-    for column in _INDEX:
-        if column in table and table[column].is_unique:
-            table = table.set_index(column)
+    if "dataset" in table and table["dataset"].is_unique:
+        table = table.set_index("dataset")
     if as_printed:
         return table
     if "method" in table:

@@ -23,13 +23,13 @@ from snnjax.stats.ranking import (
     split_by_size,
     win_tie_loss,
 )
+from snnjax.stats.signed_ranks import wilcoxon
 from snnjax.stats.significance import (
     cliques,
     critical_difference,
     friedman,
     holm,
     nemenyi,
-    wilcoxon,
 )
 
 __all__ = [

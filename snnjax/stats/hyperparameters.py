@@ -45,7 +45,7 @@ def isolation(
 
 def _ordered(trials: pd.DataFrame, key: str) -> list[tuple[object, pd.DataFrame]]:
     """Return trials by value of a hyperparameter, in order; null is a value."""
-    groups = dict(list(trials.groupby(key, dropna=False)))
+    groups = dict(list(trials.groupby(key)))
     present = trials[key].dropna()
     is_number = pd.api.types.is_numeric_dtype(present)
     values = sorted(present.unique(), key=None if is_number else str)

@@ -1,6 +1,5 @@
 """Bootstrap intervals of means, interquartile means and average ranks of methods."""
 
-import warnings
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -106,9 +105,12 @@ def _vectorised(statistic: str | Callable[[Array], Array], sign: int) -> Statist
 
 def over_seeds(drawn: Array) -> Array:
     """Return means over the seeds that have a score, (draws, data sets, methods)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # none of the seeds has a score
-        found: Array = np.nanmean(drawn, axis=2)
+    if drawn.shape[2] == 1:
+        return drawn[:, :, 0]
+    known = ~np.isnan(drawn)
+    count = known.sum(axis=2)
+    summed = np.where(known, drawn, 0.0).sum(axis=2)
+    found: Array = np.where(count > 0, summed / np.maximum(count, 1), np.nan)
     return found
 
 

@@ -57,11 +57,13 @@ def filled(scores: Array, missing: Missing = "better_first") -> Array:
 
 def ranked(scores: Array) -> Array:
     """Return the ranks of scores (..., methods) along the last axis; the highest has rank 1."""
-    found = np.full(scores.shape, 0.5)
-    for place in range(scores.shape[-1]):  # few columns, many rows: faster than sorting
-        other = scores[..., [place]]
-        found += (other > scores) + 0.5 * (other == scores)
-    return found
+    columns = np.ascontiguousarray(np.moveaxis(scores, -1, 0))
+    found = np.full(columns.shape, 0.5)
+    for own, column in zip(found, columns, strict=True):  # few of many rows: faster than sorting
+        for other in columns:
+            own += other > column
+            own += 0.5 * (other == column)
+    return np.moveaxis(found, 0, -1)
 
 
 def average_ranks(

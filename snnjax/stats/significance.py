@@ -1,8 +1,8 @@
-"""Tests of differences between methods over data sets: Wilcoxon, Friedman, Nemenyi, Holm."""
+"""Tests of many methods at once: Friedman, Nemenyi, Holm, critical differences."""
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,91 +10,7 @@ from scipy import stats
 
 from snnjax.config.errors import ConfigError, complaint, show
 from snnjax.stats.ranking import filled, ranked
-from snnjax.stats.tables import (
-    Array,
-    check_choice,
-    check_share,
-    checked,
-    place_of,
-    without_dust,
-)
-
-Alternative = Literal["two-sided", "greater", "less"]
-ZeroMethod = Literal["wilcox", "pratt", "zsplit"]
-
-ALTERNATIVES = ("two-sided", "greater", "less")
-ZERO_METHODS = ("wilcox", "pratt", "zsplit")
-_EXACT = 50  # below so many differences, none of them tied or 0, p-values are exact, as R's are
-
-
-def wilcoxon(
-    table: pd.DataFrame,
-    against: str | None = None,
-    *,
-    alternative: Alternative = "two-sided",
-    zero_method: ZeroMethod = "wilcox",
-    correction: bool = True,
-    higher_is_better: bool = True,
-) -> pd.Series | pd.DataFrame:
-    """Return p-values of Wilcoxon's signed-rank test (1945) on paired scores.
-
-    What is set by default is what R's `wilcox.test(paired=TRUE)` does, and with
-    `alternative="greater"` what Klambauer et al. 2017 printed in Tables 1, A12 and A13: data
-    sets that either method lacks are left out, differences of 0 too; p-values are exact for
-    fewer than 50 differences without ties and zeros, else those of the normal distribution with
-    a correction for ties and for continuity.
-
-    Args:
-        table: One row per data set, one column per method; NaN where there is no score.
-        against: The method that all others are compared with; None for all pairs.
-        alternative: `greater`: `against` (the row, of pairs) is better; `less`: it is worse.
-        zero_method: What becomes of differences of 0: left out, ranked but not counted (`pratt`,
-            1959), or counted as half of each sign (`zsplit`).
-        correction: Whether the normal approximation is corrected for continuity.
-        higher_is_better: False for errors and losses.
-
-    Returns:
-        A p-value for every other method, or for all pairs (row against column, NaN on the
-        diagonal). 1 where no differences are left.
-
-    Raises:
-        ConfigError: As of `ranks`; no such method; an unknown word.
-    """
-    check_choice("alternative", alternative, ALTERNATIVES)
-    check_choice("zero_method", zero_method, ZERO_METHODS)
-    scores = checked(table, higher_is_better=higher_is_better)
-    names = table.columns
-    rows = range(len(names)) if against is None else [place_of(against, names)]
-    found = np.full((len(names), len(names)), np.nan)
-    for i in rows:
-        for j in set(range(len(names))) - {i}:
-            pair = without_dust(scores.to_numpy()[:, [i, j]])
-            found[i, j] = _signed_ranks(pair, alternative, zero_method, correction)
-    matrix = pd.DataFrame(found, index=names, columns=names)
-    return (
-        matrix if against is None else matrix.loc[names[rows[0]]].drop(names[rows[0]]).rename("p")
-    )
-
-
-def _signed_ranks(
-    pair: Array, alternative: Alternative, zero_method: ZeroMethod, correction: bool
-) -> float:
-    """Return one p-value of scores (rows, 2)."""
-    pair = pair[~np.isnan(pair).any(axis=1)]
-    difference = without_dust((pair[:, 0] - pair[:, 1])[None])[0]
-    sizes = np.abs(difference[difference != 0])
-    if not len(sizes):
-        return 1.0
-    has_zeros = len(sizes) < len(difference)
-    is_exact = len(difference) < _EXACT and not has_zeros and len(np.unique(sizes)) == len(sizes)
-    test = stats.wilcoxon(
-        difference,
-        zero_method=zero_method,
-        correction=correction and not is_exact,
-        alternative=alternative,
-        method="exact" if is_exact else "asymptotic",
-    )
-    return float(min(test.pvalue, 1.0))
+from snnjax.stats.tables import check_share, checked
 
 
 class Friedman(NamedTuple):

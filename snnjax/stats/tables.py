@@ -1,6 +1,7 @@
 """Tables of scores and of trials: what is checked before anything is computed."""
 
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,11 @@ def checked(
 def _floats(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of floats, or say which column holds something else."""
     for name, column in table.items():
-        if not pd.api.types.is_numeric_dtype(column) and not column.isna().all():
-            value = next(value for value in column if not isinstance(value, int | float))
-            problem = f"{show(value)} is no number"
+        if pd.api.types.is_numeric_dtype(column):
+            continue
+        wrong = [value for value in column.dropna() if not isinstance(value, Real)]
+        if wrong:
+            problem = f"{show(wrong[0])} is no number"
             raise ConfigError(complaint("table", str(name), problem, "numbers, NaN where missing"))
     values = table.astype(np.float64)
     infinite = np.isinf(values.to_numpy())

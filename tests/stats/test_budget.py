@@ -31,6 +31,14 @@ def test_it_is_the_mean_over_all_choices(k):
     assert [found.low[k - 1], found.high[k - 1]] == quartiles.tolist()
 
 
+@pytest.mark.parametrize("level", [0.5, 0.6, 0.9])
+def test_ends_of_intervals_are_quantiles_where_shares_are_reached_exactly(level):
+    scores = np.arange(20.0)
+    found = stats.best_of_trials(scores, level=level)
+    quantiles = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+    assert [found.low[0], found.high[0]] == quantiles.tolist()
+
+
 @pytest.mark.parametrize("k", range(1, 8))
 def test_trials_may_be_chosen_by_other_scores(k):
     by = np.array([3, 1, 2, 2, 5, 4, 0.0])

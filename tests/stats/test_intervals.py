@@ -76,6 +76,17 @@ def test_the_variance_of_hierarchical_draws_is_that_of_both_levels():
     assert (seeds.high - seeds.low).iloc[0] / 2 == pytest.approx(np.sqrt(within / 30), rel=0.02)
 
 
+def test_each_data_set_is_drawn_as_often_as_it_has_seeds():
+    """Var = sum of each set's (empirical) variance over its number of seeds, over sets squared."""
+    values = np.random.default_rng(0).normal(size=(12, 6, 1))
+    given = seeded(values)
+    given = given[given.index.get_level_values(1) < 1 + given.index.get_level_values(0) % 6]
+    groups = [own.a.to_numpy() for _, own in given.groupby(level=0)]
+    variance = sum(own.var() / len(own) for own in groups) / 12**2
+    found = stats.bootstrap_interval(given, level=0.6826895, draws=20_000, over="seeds")
+    assert (found.high - found.low).iloc[0] / 2 == pytest.approx(np.sqrt(variance), rel=0.03)
+
+
 def test_intervals_of_means_are_those_of_scipy():
     given = random_table(0, rows=50, methods=1, digits=6)
     oracle = scipy.stats.bootstrap(

@@ -80,13 +80,23 @@ def test_p_values_of_24_methods_on_the_small_sets():
 
 
 # 46 differences: exact where there is neither a tie nor a zero, here as in the paper.
-EXACT = ("Dagging_weka", "lvq_caret", "NaiveBayes_weka", "pam_caret", "simpls_R", "batchnorm")
+SIMPLE = ("Dagging_weka", "lvq_caret", "NaiveBayes_weka", "pam_caret", "simpls_R", "batchnorm")
+# Here rounding has made a tie or a zero, where the paper's own accuracies had none.
+ROUNDED = (
+    "bayesglm_caret", "Stacking_weka", "mda_R", "NNge_weka", "SimpleLogistic_weka", "rpart2_caret",
+    "JRip_caret", "LogitBoost_weka", "ctreeBag_R", "gcvEarth_caret",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("method", EXACT)
-def test_exact_p_values_on_the_large_sets(method):
+def test_exact_p_values_on_the_large_sets():
     found, shown = p_values("A13")
-    assert found[method] == pytest.approx(shown[method], rel=0.03)
+    for method in SIMPLE:
+        assert found[method] == pytest.approx(shown[method], rel=0.03)
+    scores = PARTS["A13"]
+    exact = stats.wilcoxon(scores, "snn", alternative="greater", method="exact")
+    for method in ROUNDED:
+        assert exact[method] == pytest.approx(shown[method], rel=0.22)
+        assert found[method] > 1.7 * shown[method]
 
 
 def test_p_values_of_the_best_methods_on_the_large_sets():

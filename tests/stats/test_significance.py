@@ -30,14 +30,35 @@ def test_signed_ranks_with_ties_are_those_of_scipy(alternative, zero_method, cor
 @pytest.mark.parametrize("alternative", ALTERNATIVES)
 def test_few_differences_without_ties_have_exact_p_values(alternative):
     given = table(np.random.default_rng(1).normal(0.3, 1, (9, 2)))
-    difference = (given.a - given.b).to_numpy()
-    ranks = scipy.stats.rankdata(np.abs(difference))
-    signs = np.array(list(product([0, 1], repeat=9)))
-    sums, own = signs @ ranks, ranks[difference > 0].sum()
+    oracle = scipy.stats.wilcoxon(given.a - given.b, method="exact", alternative=alternative)
+    found = stats.wilcoxon(given, "a", alternative=alternative)["b"]
+    assert found == pytest.approx(oracle.pvalue, rel=1e-12)
+
+
+@pytest.mark.parametrize("alternative", ALTERNATIVES)
+@pytest.mark.parametrize("zero_method", ["wilcox", "pratt", "zsplit"])
+@pytest.mark.parametrize("seed", range(3))
+def test_exact_p_values_with_ties_and_zeros_are_counted_over_all_signs(
+    alternative, zero_method, seed
+):
+    difference = np.random.default_rng(seed).integers(-4, 7, 11).astype(float)
+    difference[:2] = 0
+    ranked = difference[difference != 0] if zero_method == "wilcox" else difference
+    ranks = scipy.stats.rankdata(np.abs(ranked))[ranked != 0]
+    signs = np.array(list(product([0, 1], repeat=len(ranks))))
+    sums, own = signs @ ranks, ranks[ranked[ranked != 0] > 0].sum()
     upper, lower = (sums >= own).mean(), (sums <= own).mean()
     expected = {"greater": upper, "less": lower, "two-sided": min(1, 2 * min(upper, lower))}
-    found = stats.wilcoxon(given, "a", alternative=alternative)["b"]
-    assert found == pytest.approx(expected[alternative], rel=1e-12)
+    options = {"alternative": alternative, "zero_method": zero_method, "method": "exact"}
+    found = stats.wilcoxon(table(np.stack([difference, 0 * difference], 1)), "a", **options)
+    assert found["b"] == pytest.approx(expected[alternative], rel=1e-12)
+
+
+def test_the_approximation_is_that_of_the_exact_distribution():
+    given = random_table(6, rows=300, methods=2)
+    exact, normal = (stats.wilcoxon(given, "a", method=name)["b"] for name in ("exact", "normal"))
+    assert exact == pytest.approx(normal, rel=0.01)
+    assert exact != normal
 
 
 def test_pairs_are_symmetric_and_one_sided_ones_swap():

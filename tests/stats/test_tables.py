@@ -58,6 +58,7 @@ def test_the_nearest_method_is_named(call):
         (lambda: stats.average_ranks(GOOD, missing="share"), "did you mean shared"),
         (lambda: stats.wilcoxon(GOOD, alternative="grater"), "did you mean greater"),
         (lambda: stats.wilcoxon(GOOD, zero_method="pratts"), "did you mean pratt"),
+        (lambda: stats.wilcoxon(GOOD, method="exakt"), "did you mean exact"),
         (lambda: stats.bootstrap_interval(GOOD, "means"), "did you mean mean"),
         (lambda: stats.bootstrap_interval(GOOD, over="seed"), "did you mean seeds"),
         (lambda: stats.bootstrap_interval(GOOD, level=95), "level=95: out of range"),
@@ -96,6 +97,13 @@ def test_a_missing_size_names_the_data_set():
 def test_columns_without_any_score_and_of_whole_numbers_are_scores():
     given = pd.DataFrame({"a": [1, 2], "b": [None, None]})
     assert stats.average_ranks(given).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("kind", [object, "Float64", "float32", "Int64"])
+def test_columns_of_numbers_of_any_kind_are_scores(kind):
+    given = table([[1, 2], [4, 3], [5, 6]]).astype(kind)
+    given.loc[3] = [1, None]
+    assert stats.ranks(given).to_numpy().tolist() == [[2, 1], [1, 2], [2, 1], [1, 2]]
 
 
 def test_nothing_that_is_given_is_changed():
