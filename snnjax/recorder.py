@@ -151,6 +151,7 @@ class Recorder:
             "scored_epoch": outcome.scored_epoch,
             "epochs": outcome.epochs,
             **circumstances,
+            "seconds_to_best": _seconds_to_best(outcome, circumstances),
             "versions": self.versions,
             "data": {"name": data.name, "sha256": data.sha256}
             | {f"{split}_rows": len(data.rows[split]) for split in SPLITS},
@@ -167,6 +168,12 @@ class Recorder:
                 write()
             except OSError as error:
                 self.error = error
+
+
+def _seconds_to_best(outcome: "Outcome", circumstances: Mapping[str, Any]) -> float:
+    """Return the seconds spent training until the best epoch ended: all epochs take the same."""
+    share = outcome.best_epoch / max(1, outcome.epochs)
+    return round(float(circumstances.get("training_seconds", 0.0)) * share, 3)
 
 
 def is_in_use(folder: Path) -> bool:

@@ -49,6 +49,8 @@ def test_a_run_folder_holds_what_it_promises(tmp_path):
     assert written["epochs"] == 5
     assert 1 <= written["best_epoch"] <= 5
     assert written["seconds"] >= written["training_seconds"] > 0
+    until_best = written["training_seconds"] * written["best_epoch"] / 5
+    assert written["seconds_to_best"] == pytest.approx(until_best, abs=1e-3)
     libraries = {"python", "jax", "jaxlib", "flax", "optax", "numpy"}
     assert set(written["versions"]) == libraries | {"snnjax", "code"}
     assert len(written["data"]["sha256"]) == 64

@@ -35,6 +35,8 @@ class PopulationLauncher(Launcher):
         processes: int | None = None,
     ) -> None:
         self.means = (members, workers, lanes, processes)
+        # Of all batches, if there are several: numbers that earlier starts gave hold for all.
+        self.every_job: Sequence[Sequence[str]] = ()
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -49,13 +51,12 @@ class PopulationLauncher(Launcher):
         """Train a batch of jobs; a failed one returns NaN and leaves `error.json` behind."""
         # Hydra imports every plugin at every start: not with what loads NumPy.
         from snnjax.experiment import Means
-        from snnjax.listing import job_numbers
         from snnjax.multirun import run_jobs
 
         setup_globals()
         sweep = Path(str(self.config.hydra.sweep.dir)).absolute()
         composer = Composer(self.context.config_loader, self.config)
-        numbers = job_numbers(sweep, job_overrides, initial_job_idx)
+        numbers = self.numbers(job_overrides, initial_job_idx)
         jobs = [
             composer.compose(number, overrides)
             for number, overrides in zip(numbers, job_overrides, strict=True)
@@ -65,6 +66,20 @@ class PopulationLauncher(Launcher):
             JobReturn(job.overrides, status=JobStatus.COMPLETED, _return_value=objective)
             for job, objective in zip(jobs, objectives, strict=True)
         ]
+
+    def numbers(self, jobs: Sequence[Sequence[str]], first: int) -> list[int]:
+        """Return the numbers of a batch of jobs, as the folder of the multirun has them.
+
+        Args:
+            jobs: Their overrides.
+            first: How many came before them in other batches.
+        """
+        from snnjax.listing import job_numbers
+
+        sweep = Path(str(self.config.hydra.sweep.dir)).absolute()
+        if not self.every_job:
+            return job_numbers(sweep, jobs, first)
+        return job_numbers(sweep, self.every_job, 0)[first : first + len(jobs)]
 
     def train(self) -> "Train | None":
         """Return what trains the runs; None for this process."""

@@ -15,6 +15,8 @@ from snnjax.config.sources import ADDED_GROUPS, groups
 
 Groups = Mapping[str, tuple[str, ...]]
 
+_SHORT = {"scale": "sweep.scale"}
+"""Words of the command line for keys that are often set."""
 _CHOSEN_WHOLE = ("model",)  # `model.name=msra` alone would leave a SELU network of that name
 _TAKES_VALUE = {
     *("--cfg", "-c", "--package", "-p", "--info", "-i", "--experimental-rerun"),
@@ -30,8 +32,8 @@ _FUNCTION = re.compile(r"\w+\(.*\)")  # glob(*) and the like, which Hydra works 
 def check_overrides(argv: Sequence[str]) -> list[str]:
     """Return the command line `argv` as Hydra wants it.
 
-    `experiment=NAME` and `sweep=NAME` get the `+` that Hydra asks for, keys of the user's own the
-    `++` with which they may be there already.
+    `scale` becomes `sweep.scale`. `experiment=NAME` and `sweep=NAME` get the `+` that Hydra asks
+    for, keys of the user's own the `++` with which they may be there already.
 
     Args:
         argv: What follows the program's name: options and overrides.
@@ -45,7 +47,7 @@ def check_overrides(argv: Sequence[str]) -> list[str]:
     known = _known_groups(arguments)
     mistakes = []
     for position in _override_positions(arguments):
-        token = arguments[position]
+        token = arguments[position] = _in_full(arguments[position])
         if mistake := _check(token, known):
             mistakes.append(mistake)
         elif token.partition("=")[0] in ADDED_GROUPS:
@@ -55,6 +57,11 @@ def check_overrides(argv: Sequence[str]) -> list[str]:
     if mistakes:
         raise ConfigError(mistakes)
     return arguments
+
+
+def _in_full(token: str) -> str:
+    key, equals, value = token.partition("=")
+    return f"{_SHORT[key]}={value}" if equals and key in _SHORT else token
 
 
 def _known_groups(arguments: Sequence[str]) -> Groups:

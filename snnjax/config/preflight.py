@@ -6,6 +6,8 @@ hundred jobs would show up when the others are done; here it shows up first.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from snnjax.config.axes import axes_of, values_of
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
 from snnjax.config.fields import leaves, own_leaves
+from snnjax.config.grids import Axes
+from snnjax.config.methods import read_sweep
 from snnjax.config.overrides import check_overrides
 from snnjax.config.plain import PlainValues
 from snnjax.config.rules import no_such_folder
@@ -39,7 +44,8 @@ _ADVICE = (
     *("Search path", "Config search path", "provider="),
 )
 _LINES = 8
-_ENUMERATING = ("product", "basic")  # sweepers that try every value there is
+_OURS = "product"
+_ENUMERATING = (_OURS, "basic")  # sweepers that try every value there is
 
 
 def preflight(
@@ -135,10 +141,13 @@ class _Checker:
         _refuse(_without_values(axis) or _continuous(axis, base) for axis in axes)
         if base.hydra.mode != RunMode.MULTIRUN and not multirun:
             _refuse(map(_needs_multirun, swept))
+            _refuse([*_needs_sweep(base)])
             _refuse(_as_typed(line, given) for line in _mistakes(base))
             return base
+        _refuse(_as_typed(line, given) for line in _mistakes(base, only="sweep.scale"))
+        products = self._products(base, given, axes)
         if OmegaConf.select(base, "sweep.skip_invalid") is not True:
-            found = (line for job in self._jobs(plain, axes) for line in _mistakes(job))
+            found = (line for job in self._jobs(plain, products) for line in _mistakes(job))
             _refuse(_as_typed(line, given) for line in found)
         # else: the jobs are converted before the first is trained, and the bad ones left out
         return None
@@ -150,22 +159,54 @@ class _Checker:
         parsed = self._parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
         return [override for override in parsed if override.get_key_element() not in taken]
 
+    def _products(
+        self, base: DictConfig, given: Iterable[Override], axes: Iterable[Override]
+    ) -> list[Axes]:
+        """Return the axes of every grid of a sweep, without what the command line fixes."""
+        if _sweeper(base) != _OURS:
+            _refuse([*_needs_our_sweeper(base)])
+            return [{o.get_key_element(): tuple(map(_value, _choices(o))) for o in axes}]
+        settings: Any = OmegaConf.to_container(base.hydra.sweeper, resolve=True)
+        own = [str(o.input_line) for o in given if not o.is_hydra_override()]
+        sweep = read_sweep(settings, axes_of(self._parser, own), partial(values_of, self._parser))
+        fixed = {o.get_key_element() for o in given if not o.is_sweep_override()}
+        return [
+            {key: values for key, values in product.items() if key not in fixed}
+            for product in sweep.products()
+        ]
+
     def _jobs(
-        self, plain: list[str], axes: Sequence[Override]
+        self, plain: list[str], products: Iterable[Axes]
     ) -> Iterator[DictConfig | Mapping[str, Any]]:
-        """Yield the first job of a sweep, then for each axis the jobs with its further values."""
-        first = [next(_choices(axis)) for axis in axes]
-        base = self._compose([*plain, *first])
-        yield base
-        values = PlainValues(base)
-        for position, axis in enumerate(axes):
-            for choice in list(_choices(axis))[1:]:
-                if _is_group(axis):
-                    yield self._compose([*plain, *first[:position], choice, *first[position + 1 :]])
-                else:
-                    key, text = axis.key_or_group, choice.partition("=")[2]
-                    value = self._parser.parse_override(f"{key}={text}").value()
-                    yield values.exchanged({key: value}) or _updated(base, key, value)
+        """Yield the first job of each grid, then those with the further values of its axes.
+
+        A value that another grid has too is taken once.
+        """
+        met: set[tuple[str, str]] = set()
+        composed: dict[tuple[str, ...], tuple[DictConfig, PlainValues]] = {}
+        for product in products:
+            axes = {key: [*map(self._as_given, repeat(key), v)] for key, v in product.items()}
+            first = {key: choices[0] for key, choices in axes.items()}
+            kin = tuple(str(o.input_line) if _is_group(o) else key for key, o in first.items())
+            if kin not in composed:
+                base = self._compose([*plain, *map(_forced, first.values())])
+                yield base
+                composed[kin] = base, PlainValues(base)
+                met |= {(key, str(o.input_line)) for key, o in first.items()}
+            base, values = composed[kin]
+            for key, choices in axes.items():
+                new = [o for o in choices if (key, str(o.input_line)) not in met]
+                met |= {(key, str(o.input_line)) for o in new}
+                for choice in new:
+                    if _is_group(choice):
+                        others = first | {key: choice}
+                        yield self._compose([*plain, *map(_forced, others.values())])
+                    else:
+                        name, value = choice.key_or_group, choice.value()
+                        yield values.exchanged({name: value}) or _updated(base, name, value)
+
+    def _as_given(self, key: str, value: str) -> Override:
+        return self._parser.parse_override(f"{key}={value}")
 
     def _compose(self, overrides: list[str]) -> DictConfig:
         """Compose one job; what only a running job knows gets a stand-in for interpolations."""
@@ -190,11 +231,12 @@ def _updated(base: DictConfig, key: str, value: Any) -> DictConfig:
     return task
 
 
-def _mistakes(job: DictConfig | Mapping[str, Any]) -> Sequence[str]:
+def _mistakes(job: DictConfig | Mapping[str, Any], only: str = "") -> Sequence[str]:
+    """Return what is wrong with a job, or with one key of it."""
     try:
         from_hydra(job)
     except ConfigError as error:
-        return error.mistakes
+        return [line for line in error.mistakes if line.startswith(only)]
     return ()
 
 
@@ -231,6 +273,28 @@ def _needs_multirun(override: Override) -> str:
     return f"{line}; add -m to start them all"
 
 
+def _needs_sweep(base: DictConfig) -> Iterator[str]:
+    scale = OmegaConf.select(base, "sweep.scale")
+    if scale not in (None, 1):
+        yield complaint("sweep.scale", show(scale), "a run alone has no share", "1, or a sweep")
+
+
+def _needs_our_sweeper(base: DictConfig) -> Iterator[str]:
+    """Complain about a share that another sweeper would not take."""
+    scale = OmegaConf.select(base, "sweep.scale")
+    if scale not in (None, 1):
+        problem = f"hydra/sweeper={_sweeper(base)} takes no share"
+        yield complaint("sweep.scale", show(scale), problem, f"1, or hydra/sweeper={_OURS}")
+
+
+def _sweeper(base: DictConfig) -> str:
+    return str(base.hydra.runtime.choices.get("hydra/sweeper"))
+
+
+def _value(text: str) -> str:
+    return text.partition("=")[2]
+
+
 def _without_values(axis: Override) -> str:
     """Return a complaint about a sweep over nothing, an empty string if there is a value."""
     if next(_choices(axis), None) is not None:
@@ -243,7 +307,7 @@ def _without_values(axis: Override) -> str:
 
 def _continuous(axis: Override, base: DictConfig) -> str:
     """Return a complaint about a range of real numbers where every value is to be tried."""
-    value, sweeper = axis.value(), base.hydra.runtime.choices.get("hydra/sweeper")
+    value, sweeper = axis.value(), _sweeper(base)
     if not isinstance(value, IntervalSweep) or sweeper not in _ENUMERATING:
         return ""
     problem = f"hydra/sweeper={sweeper} tries every value and cannot draw from an interval"

@@ -182,12 +182,14 @@ class DiagnosticsConfig:
 class SweepConfig:
     """What a multirun does beside training its runs.
 
-    `study` names the published table that the runs belong to, or a study of the user's own.
+    `study` names the published table that the runs belong to, or a study of the user's own. `scale`
+    is the share of its epochs, seeds and grid points that is taken; what is, the sweep says.
     `skip_invalid` trains the valid combinations although others are not; `mix_versions` takes
     results of other source code or library versions for done.
     """
 
     study: str | None = option(None, role="run")
+    scale: float = number(1.0, above=0, high=1, role="run")
     skip_invalid: bool = option(False, role="run")
     mix_versions: bool = option(False, role="run")
 

@@ -62,6 +62,7 @@ BESIDE = {
     ("schedule", "onecycle"): ["optimizer=momentum"],
     ("data", "table"): [f"data.path={Path(__file__)}"],
     ("data", "images"): [f"data.path={Path(__file__).parent}"],
+    ("sweep", "glorot_images"): [f"data.path={Path(__file__).parent}"],
 }
 
 
@@ -120,7 +121,7 @@ def test_without_arguments_the_defaults_of_the_schema_hold() -> None:
 @pytest.mark.parametrize("sweep", groups()["sweep"])
 def test_every_job_of_a_sweep_is_valid(sweep: str) -> None:
     GlobalHydra.instance().clear()
-    preflight([f"+sweep={sweep}"])
+    preflight([f"+sweep={sweep}", *BESIDE.get(("sweep", sweep), [])])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")

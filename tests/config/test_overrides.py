@@ -170,3 +170,9 @@ def test_check_imports_neither_hydra_nor_numpy(run_code: Callable[..., Any]) -> 
     done, imported = run_code(code)
     assert done.returncode == 0
     assert not imported & {"hydra", "omegaconf", "yaml", "numpy", "jax"}
+
+
+def test_scale_is_short_for_the_key_of_the_sweep() -> None:
+    assert check_overrides(["+sweep=uci", "scale=0.1"]) == ["+sweep=uci", "sweep.scale=0.1"]
+    with pytest.raises(ConfigError, match=r"^\+\+?scale=0\.1: unknown key"):
+        check_overrides(["+scale=0.1"])

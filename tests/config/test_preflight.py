@@ -166,3 +166,47 @@ def test_numbers_are_shown_as_typed(typed: str) -> None:
     assert refused(f"optimizer.learning_rate={typed}").startswith(
         f"optimizer.learning_rate={typed}: "
     )
+
+
+@pytest.mark.parametrize("scale", ["0", "-0.1", "1.5", "x", "null"])
+def test_a_share_that_is_none_is_told_whatever_else_is_allowed(scale: str) -> None:
+    for more in ((), ("sweep.skip_invalid=true",)):
+        line = refused("+sweep=quickstart", f"sweep.scale={scale}", *more)
+        assert line.startswith(f"sweep.scale={scale}: ")
+        assert "\n" not in line
+
+
+def test_only_a_sweep_can_be_scaled_and_only_by_our_sweeper() -> None:
+    assert refused("sweep.scale=0.5") == (
+        "sweep.scale=0.5: a run alone has no share; allowed: 1, or a sweep"
+    )
+    swept = ("seed=0,1", "sweep.scale=0.5", "hydra/sweeper=basic")
+    assert refused(*swept, multirun=True) == (
+        "sweep.scale=0.5: hydra/sweeper=basic takes no share; allowed: 1, or hydra/sweeper=product"
+    )
+    preflight(["seed=0,1", "sweep.scale=0.5"], multirun=True)
+
+
+def test_grids_of_methods_are_checked_value_by_value(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\n"
+        "hydra:\n  mode: MULTIRUN\n  sweeper:\n    methods:\n"
+        "      snn: {model.dropout: '0,2', model.form: 'conic,round'}\n"
+        "      msra: {model.widht: '8'}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        preflight(["+experiment=mine"], config_dir=str(tmp_path))
+    lines = str(caught.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "model.dropout=2",
+        "model.form=round",
+        "model.widht=8",
+    ]
+
+
+def test_a_method_that_is_none_is_told() -> None:
+    assert refused("+sweep=uci_small", "model=maxout") == (
+        "model=maxout: no method of this sweep; "
+        "allowed: snn, msra, batchnorm, weightnorm, layernorm, highway, resnet"
+    )

@@ -29,6 +29,11 @@ SWEEPS = {
         ["model=msra", "data=uci", "data.name=letter", "+experiment=uci", "optimizer=sgd"],
         ["model=msra", "data=uci", "data.name=abalone", "+experiment=uci", "optimizer=sgd"],
     ),
+    "grids of methods": (
+        ["data.name=wine", "model=snn", "model.form=conic", "model.dropout=0.05"],
+        ["data.name=wine", "model=resnet", "model.form=diavolo", "model.bottleneck=0.25"],
+        ["data.name=iris", "model=snn", "model.form=rectangular", "model.dropout=0"],
+    ),
     "interpolations": (
         ["seed=3", "data.fold=${seed}", "logging.wandb.group=width-${model.width}"],
         ["seed=2", "data.fold=${seed}", "logging.wandb.group=x-${hydra:job.num}"],
