@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 LAYERS = (
     ("train", "callback", "models", "diagnose"),
     ("slurm",),
-    ("app", "contact_sheet", "schedules", "status"),
+    ("app", "contact_sheet", "report", "schedules", "status"),
     ("multirun",),
     ("listing",),
     ("summary", "sweep"),
@@ -69,6 +69,7 @@ NUMPY_ONLY = (
     "figures",
     "printed",
     "stats",
+    "report",
 )
 ON_DEVICE = PACKAGE / "theory" / "moments" / "device.py"
 

@@ -49,7 +49,7 @@ def test_the_wheel_holds_every_configuration_file(wheel):
     for folder in ("conf", "sweeps"):
         for path in (ROOT / folder).rglob("*.yaml"):
             assert f"snnjax/{path.relative_to(ROOT)}" in names
-    assert "snnjax/data/uci121.csv" in names
+    assert {"snnjax/data/uci121.csv", "snnjax/report/page.css"} <= names
     assert {f"snnjax/printed/{table}.csv" for table in printed.names()} <= names
     assert not [name for name in names if name.startswith(("tests/", "conf/", "benchmarks/"))]
 
