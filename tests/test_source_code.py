@@ -125,7 +125,7 @@ MIXED = replace(CONFIG, sweep=SweepConfig(mix_versions=True))
 @pytest.mark.parametrize("package", ["jax", "jaxlib", "flax", "optax", "numpy"])
 def test_results_of_other_libraries_are_refused(tmp_path, monkeypatch, package):
     result = {"fingerprint": recorder.fingerprint(CONFIG), "metrics": {}}
-    now = recorder._versions() | {"code": recorder.code_digest(CONFIG)}
+    now = recorder.versions_of(recorder.PACKAGES) | {"code": recorder.code_digest(CONFIG)}
     path = tmp_path / "result.json"
     path.write_text(json.dumps(result | {"versions": now | {package: "0.0.1"}}))
     with pytest.raises(ConfigError, match=rf"versions of libraries \({package} 0.0.1, now \d") as e:
@@ -140,6 +140,6 @@ def test_results_of_other_libraries_are_refused(tmp_path, monkeypatch, package):
 def test_what_a_run_writes_is_what_the_next_start_expects(tmp_path):
     experiment.run(CONFIG, tmp_path)
     versions = json.loads((tmp_path / "result.json").read_text())["versions"]
-    assert set(recorder._PACKAGES) <= set(versions)
+    assert set(recorder.PACKAGES) <= set(versions)
     assert versions["snnjax"] == snnjax.__version__
     assert experiment.run(CONFIG, tmp_path).status == "skipped"
