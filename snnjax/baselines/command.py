@@ -17,11 +17,11 @@ from snnjax.baselines.config import METHODS, BaselineConfig
 from snnjax.baselines.estimators import CLASSIFIERS_ONLY, WITHOUT_PROBABILITIES
 from snnjax.baselines.grids import grid_points
 from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
-from snnjax.config.fields import annotations, leaves, own_leaves, suggest
+from snnjax.config.fields import annotations, applies, leaves, own_leaves, suggest
 from snnjax.config.overrides import check_overrides
 from snnjax.config.plain import PlainValues, plain_values
 from snnjax.config.preflight import PRIMARY, VERSION_BASE, summarize
-from snnjax.config.schema import Config
+from snnjax.config.schema import Config, DataConfig
 from snnjax.config.sources import ADDED_GROUPS, folder, groups, register
 from snnjax.config.strict import convert, from_hydra
 from snnjax.data import catalog
@@ -125,9 +125,11 @@ def _methods(names: Sequence[Any]) -> list[str]:
 
 
 def _misfits(base: Config, method: str) -> Iterator[str]:
-    """Yield why a method cannot be fitted to a task, or judged by a metric."""
+    """Yield why a method cannot be fitted to a data set, or judged by a metric."""
     task, monitor = catalog.entry_of(base.data).task, base.training.monitor
-    if task == "regression" and method in CLASSIFIERS_ONLY:
+    if applies(own_leaves(DataConfig)["rows"], base.data):
+        yield complaint("data.name", base.data.name, f"endless; {method} is fitted on given rows")
+    elif task == "regression" and method in CLASSIFIERS_ONLY:
         others = ", ".join(name for name in METHODS if name not in CLASSIFIERS_ONLY)
         yield complaint(_METHOD, method, f"{base.data.name} is a regression set", others)
     elif task != "regression" and method in WITHOUT_PROBABILITIES and monitor == "loss":
@@ -154,7 +156,11 @@ def _complaint(text: str) -> str:
 def _unknown_number(key: str, values: Sequence[Any], methods: Sequence[str]) -> str:
     """Return a complaint about a number that none of the methods has."""
     known = dict.fromkeys(name for method in methods for name in own_leaves(METHODS[method]))
-    if key in known and key != "name":
+    if key == "name":
+        shown = ",".join(map(show, values))
+        hint = f"{_METHOD}={shown}"
+        return complaint(f"{_METHOD}.name", shown, "is set by choosing the model", hint=hint)
+    if key in known:
         return ""
     names = [name for name in known if name != "name"]
     near = nearest(key, names)

@@ -19,10 +19,12 @@ WITHOUT_PROBABILITIES = frozenset({"svm"})
 """Methods that rank classes by another score, so that their `loss` is unknown."""
 WITHOUT_WEIGHTS = frozenset({"knn"})
 """Methods that cannot weigh rows."""
+OF_ONE_TARGET = frozenset({"svm", "gradient_boosting"})
+"""Methods that fit each of several regression targets alone."""
 
 
 def make_estimator(model: MethodConfig, task: Task, seed: int, rows: int) -> Any:
-    """Return an estimator that is not fitted: of all classes, all outputs, or a single label.
+    """Return an estimator that is not fitted.
 
     Args:
         model: The method and its numbers.
@@ -47,11 +49,10 @@ def _forest(model: ForestConfig, is_regression: bool, seed: int, rows: int) -> A
 
 
 def _svm(model: SvmConfig, is_regression: bool, seed: int, rows: int) -> Any:
-    from sklearn.multioutput import MultiOutputRegressor
     from sklearn.svm import SVC, SVR
 
     if is_regression:
-        return MultiOutputRegressor(SVR(C=model.C, gamma=model.gamma, epsilon=model.epsilon))
+        return SVR(C=model.C, gamma=model.gamma, epsilon=model.epsilon)
     return SVC(C=model.C, gamma=model.gamma)
 
 
@@ -70,10 +71,9 @@ def _logistic(model: LogisticConfig, is_regression: bool, seed: int, rows: int) 
 
 def _boosting(model: BoostingConfig, is_regression: bool, seed: int, rows: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.multioutput import MultiOutputRegressor
 
     kind = HistGradientBoostingRegressor if is_regression else HistGradientBoostingClassifier
-    made = kind(
+    return kind(
         learning_rate=model.learning_rate,
         max_iter=model.max_iter,
         max_leaf_nodes=model.max_leaf_nodes,
@@ -81,7 +81,6 @@ def _boosting(model: BoostingConfig, is_regression: bool, seed: int, rows: int) 
         early_stopping=False,
         random_state=seed,
     )
-    return MultiOutputRegressor(made) if is_regression else made
 
 
 _MAKERS: Mapping[type, Callable[..., Any]] = {

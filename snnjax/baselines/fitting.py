@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnjax.baselines.config import MethodConfig
-from snnjax.baselines.estimators import make_estimator
+from snnjax.baselines.estimators import OF_ONE_TARGET, make_estimator
 from snnjax.data.dataset import Dataset
 
 Array = NDArray[Any]
@@ -58,7 +58,14 @@ def _regressor(
     model: MethodConfig, seed: int, x: Array, targets: Array, weights: Array | None
 ) -> Predict:
     estimator = make_estimator(model, "regression", seed, len(x))
-    _fit(estimator, x, targets, weights)
+    if targets.shape[1] == 1:
+        _fit(estimator, x, targets[:, 0], weights)
+    else:
+        if model.name in OF_ONE_TARGET:
+            from sklearn.multioutput import MultiOutputRegressor
+
+            estimator = MultiOutputRegressor(estimator)
+        _fit(estimator, x, targets, weights)
 
     def predict(x: Array) -> Outputs:
         numbers = estimator.predict(x).reshape(len(x), targets.shape[1])

@@ -1,6 +1,7 @@
 """Many baselines at once: a process per core, each run in its own folder, each with its own end."""
 
 import errno
+import signal
 import sys
 import time
 from collections import Counter
@@ -64,8 +65,17 @@ def _results(
         return
     from joblib import Parallel, delayed
 
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
-    yield from parallel(delayed(_attempt)(config, folder) for config, folder in left)
+    # Nothing waits in the queue, where Ctrl-C would find it half way.
+    parallel = Parallel(
+        n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs
+    )
+    yield from parallel(delayed(_attempt_deaf)(config, folder) for config, folder in left)
+
+
+def _attempt_deaf(config: BaselineConfig, folder: Path) -> tuple[Path, Ended]:
+    """Leave Ctrl-C, which a terminal sends to all processes, to the one that ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return _attempt(config, folder)
 
 
 def _attempt(config: BaselineConfig, folder: Path) -> tuple[Path, Ended]:

@@ -60,17 +60,17 @@ def run(config: BaselineConfig, folder: Path) -> None:
     """Fit one baseline and leave its run folder behind; `result.json` comes last.
 
     Raises:
-        ConfigError: The data are endless, or their rows weigh what the method cannot weigh.
+        ConfigError: Rows weigh differently, which the method cannot learn from.
         DataError: The data cannot be read.
         FileExistsError: Another process ended this run meanwhile.
         OSError: The folder cannot be written; EBUSY where another process is at the run.
     """
     from threadpoolctl import threadpool_limits
 
-    data = _loaded(config.data)
-    _check(config, data)
-    with closing(MetricsFile(_info(config, folder, data))) as lines, threadpool_limits(1):
+    with closing(MetricsFile(_info(config, folder))) as lines, threadpool_limits(1):
         write_json(folder / CONFIG_FILE, asdict(config))
+        data = _loaded(config.data)
+        _check(config, data)
         outcome, circumstances = _fit_and_score(config, data)
         for split, metrics in outcome.metrics.items():
             lines.write(Evaluation(1, 1, split, metrics))
@@ -125,21 +125,21 @@ def _loaded(config: DataConfig) -> Dataset:
 
 def _check(config: BaselineConfig, data: Dataset) -> None:
     method = config.model.name
-    if data.stream is not None:
-        raise ConfigError(f"data.name={data.name}: endless; {method} is fitted on given rows")
     if data.weights is not None and method in WITHOUT_WEIGHTS:
         raise ConfigError(f"data.weight={config.data.weight}: {method} cannot weigh rows")
 
 
-def _info(config: BaselineConfig, folder: Path, data: Dataset) -> RunInfo:
+def _info(config: BaselineConfig, folder: Path) -> RunInfo:
     monitor = config.training.monitor
+    name = f"{config.data.name}-{config.model.name}-s{config.seed}"
+    is_validated = config.data.validation != 0
     return RunInfo(
-        name=f"{data.name}-{config.model.name}-s{config.seed}",
+        name=name,
         folder=folder,
         epochs=1,
         monitor=monitor,
         maximize=monitor in MAXIMIZED,
-        split="validation" if len(data.rows["validation"]) else "train",
+        split="validation" if is_validated else "train",
         config=asdict(config),
         fingerprint=fingerprint(config),
     )
