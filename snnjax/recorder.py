@@ -78,7 +78,7 @@ class Recorder:
     @property
     def versions(self) -> Mapping[str, str]:
         """What the run is made by: source code and libraries."""
-        return versions_of(PACKAGES) | {"code": self._code}
+        return _versions() | {"code": self._code}
 
     def start(self, stack: ExitStack, share: Sink | None = None) -> None:
         """Make the folder, write `config.json` and open the sinks; `stack` closes them.
@@ -199,7 +199,7 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         _check_beginnings(config, folder)
         return None
-    result = parse_result(path)
+    result = read_result_file(path)
     if result.get("fingerprint") != (own := fingerprint(config)):
         raise ConfigError(
             f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
@@ -225,7 +225,7 @@ def other_versions(
         code: The digest of the source code now.
         packages: The libraries that count.
     """
-    now = versions_of(tuple(packages))
+    now = library_versions(tuple(packages))
     if made_by.get("code") != code:
         return f"source code ({made_by.get('code')}, now {code})"
     differing = [name for name in packages if made_by.get(name) != now[name]]
@@ -235,7 +235,7 @@ def other_versions(
     return f"versions of libraries ({told})"
 
 
-def parse_result(path: Path) -> dict[str, Any]:
+def read_result_file(path: Path) -> dict[str, Any]:
     """Return the content of a `result.json`.
 
     Raises:
@@ -290,8 +290,12 @@ def _run_info(config: Config, folder: Path, data: Dataset, sweep: Path | None) -
     )
 
 
+def _versions() -> dict[str, str]:
+    return library_versions(PACKAGES)
+
+
 @cache
-def versions_of(packages: tuple[str, ...]) -> dict[str, str]:
+def library_versions(packages: tuple[str, ...]) -> dict[str, str]:
     """Return the versions of this package, of Python and of some libraries by their names."""
     found = {name: importlib.metadata.version(name) for name in packages}
     return {"snnjax": snnjax.__version__, "python": platform.python_version()} | found

@@ -125,7 +125,7 @@ MIXED = replace(CONFIG, sweep=SweepConfig(mix_versions=True))
 @pytest.mark.parametrize("package", ["jax", "jaxlib", "flax", "optax", "numpy"])
 def test_results_of_other_libraries_are_refused(tmp_path, monkeypatch, package):
     result = {"fingerprint": recorder.fingerprint(CONFIG), "metrics": {}}
-    now = recorder.versions_of(recorder.PACKAGES) | {"code": recorder.code_digest(CONFIG)}
+    now = recorder._versions() | {"code": recorder.code_digest(CONFIG)}
     path = tmp_path / "result.json"
     path.write_text(json.dumps(result | {"versions": now | {package: "0.0.1"}}))
     with pytest.raises(ConfigError, match=rf"versions of libraries \({package} 0.0.1, now \d") as e:

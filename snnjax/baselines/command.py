@@ -84,19 +84,23 @@ def _jobs(parser: OverridesParser, overrides: Sequence[str]) -> Iterator[dict[st
     rest = [o for o in given if not _is_group(str(o.key_or_group))]
     for choices in itertools.product(*map(_texts, chosen)):
         composed = compose(PRIMARY, [*choices], return_hydra_config=True)
-        axes = {**_swept_by_file(parser, composed), **dict(map(_axis, rest))}
-        plain = PlainValues(composed)
-        for values in itertools.product(*axes.values()):
-            exchanged = dict(zip(axes, values, strict=True))
-            job = plain.exchanged(exchanged) or _updated(composed, exchanged)
-            yield _shared(job)
+        plain, own = PlainValues(composed), dict(map(_axis, rest))
+        for swept in _swept_by_file(parser, composed):
+            axes = {**swept, **own}
+            for values in itertools.product(*axes.values()):
+                exchanged = dict(zip(axes, values, strict=True))
+                yield _shared(plain.exchanged(exchanged) or _updated(composed, exchanged))
 
 
-def _swept_by_file(parser: OverridesParser, composed: DictConfig) -> dict[str, Sequence[Any]]:
-    """Return what a sweep file varies beside the networks: data, folds, seeds."""
+def _swept_by_file(
+    parser: OverridesParser, composed: DictConfig
+) -> Iterator[dict[str, Sequence[Any]]]:
+    """Yield what each stage of a sweep file varies beside the networks: data, folds, seeds."""
     params = OmegaConf.select(composed, "hydra.sweeper.params") or {}
-    texts = [f"{key}={value}" for key, value in params.items() if _is_common(str(key))]
-    return dict(map(_axis, parser.parse_overrides(texts)))
+    for stage in OmegaConf.select(composed, "hydra.sweeper.stages") or [{}]:
+        merged = {**params, **stage}
+        texts = [f"{key}={value}" for key, value in merged.items() if _is_common(str(key))]
+        yield dict(map(_axis, parser.parse_overrides(texts)))
 
 
 def _shared(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,13 @@ from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.data.load import load
 from snnjax.file_names import CONFIG_FILE, ERROR_FILE, RESULT_FILE
 from snnjax.metric_names import MAXIMIZED
-from snnjax.recorder import other_versions, parse_result, result_of, versions_of, write_json
+from snnjax.recorder import (
+    library_versions,
+    other_versions,
+    read_result_file,
+    result_of,
+    write_json,
+)
 from snnjax.sinks import Evaluation, RunInfo
 from snnjax.sinks.jsonl import MetricsFile
 from snnjax.source_code import package_digest
@@ -46,7 +52,7 @@ def is_done(config: BaselineConfig, folder: Path) -> bool:
     path = folder / RESULT_FILE
     if not path.exists():
         return False
-    made_by = parse_result(path).get("versions") or {}
+    made_by = read_result_file(path).get("versions") or {}
     other = other_versions(made_by, _code(), PACKAGES)
     if other and not config.sweep.mix_versions:
         raise ConfigError(
@@ -102,7 +108,7 @@ def _fit_and_score(config: BaselineConfig, data: Dataset) -> tuple["Outcome", Ma
         "seconds": round(time.perf_counter() - began, 3),
         "training_seconds": round(fitting, 3),
         "device": {"platform": "cpu", "devices": 1, "cores": 1},
-        "versions": versions_of(PACKAGES) | {"code": _code()},
+        "versions": library_versions(PACKAGES) | {"code": _code()},
     }
     if said := sorted({str(warning.message).partition("\n")[0] for warning in heard}):
         circumstances["warnings"] = said

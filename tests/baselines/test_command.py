@@ -3,12 +3,18 @@
 from collections import Counter
 
 import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
+from snnjax.baselines import command
 from snnjax.baselines.command import read_configs
 from snnjax.baselines.config import METHODS, BaselineConfig
 from snnjax.baselines.grids import GRIDS, grid_points
 from snnjax.config.errors import ConfigError
-from snnjax.config.preflight import the_only
+from snnjax.config.preflight import VERSION_BASE, the_only
+from snnjax.config.sources import folder
 from snnjax.config.strict import convert
 
 
@@ -71,6 +77,19 @@ def test_a_sweep_file_gives_data_and_seeds_but_no_networks():
     assert {config.model.name for config in configs} == {"knn"}
     fewer = read_configs(["sweep=quickstart", "model=knn", "seed=5"])
     assert {config.seed for config in fewer} == {5}
+
+
+def test_stages_of_a_sweep_file_follow_one_another():
+    sweeper = {
+        "params": {"seed": "0,1", "model.width": "8,16"},
+        "stages": [{"data.name": "iris, wine"}, {"data.name": "letter", "seed": 7}],
+    }
+    composed = OmegaConf.create({"hydra": {"sweeper": sweeper}})
+    with initialize_config_dir(str(folder("conf")), version_base=VERSION_BASE):
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        first, second = command._swept_by_file(parser, composed)
+    assert first == {"seed": [0, 1], "data.name": ["iris", "wine"]}
+    assert second == {"seed": [7], "data.name": ["letter"]}
 
 
 @pytest.mark.parametrize(
