@@ -131,6 +131,9 @@ def _methods(names: Sequence[Any]) -> list[str]:
 def _misfits(base: Config, method: str) -> Iterator[str]:
     """Yield why a method cannot be fitted to a data set, or judged by a metric."""
     task, monitor = catalog.entry_of(base.data).task, base.training.monitor
+    if base.sweep.scale != 1:
+        problem = "baselines take all of the data sets and of their own grids"
+        yield complaint("sweep.scale", show(base.sweep.scale), problem, "1")
     if applies(own_leaves(DataConfig)["rows"], base.data):
         yield complaint("data.name", base.data.name, f"endless; {method} is fitted on given rows")
     elif task == "regression" and method in CLASSIFIERS_ONLY:
@@ -143,6 +146,8 @@ def _misfits(base: Config, method: str) -> Iterator[str]:
 
 def _complaint(text: str) -> str:
     """Return what is wrong with the key of an override, as far as baselines know more of it."""
+    if text.partition("=")[0] == "scale":
+        return ""  # short for sweep.scale, which is judged with all other values
     key, equals, value = text.partition("=")
     bare = key.lstrip("+~")
     if not equals or _is_own(bare) or _is_common(bare):

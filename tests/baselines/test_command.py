@@ -115,6 +115,7 @@ def test_stages_of_a_sweep_file_follow_one_another():
         (["data=boston", "model=logistic_regression"], "boston is a regression set; allowed: rand"),
         (["data=boston", "training.monitor=accuracy"], "boston is a regression set; allowed: loss"),
         (["data=shapeset"], "data.name=shapeset: endless; random_forest is fitted on given rows"),
+        (["scale=0.5"], "sweep.scale=0.5: baselines take all of the data sets and of their own"),
         (["training.refit=perhaps"], "training.refit=perhaps: wrong type, text"),
         (["wine"], "wine: not of the form key=value"),
         (["seed=${nope}"], "Interpolation key 'nope' not found"),
