@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from snnjax.baselines import command
+from snnjax.baselines import jobs
 from snnjax.baselines.command import read_configs
 from snnjax.baselines.config import METHODS, BaselineConfig
 from snnjax.baselines.grids import GRIDS, grid_points
@@ -79,6 +79,16 @@ def test_a_sweep_file_gives_data_and_seeds_but_no_networks():
     assert {config.seed for config in fewer} == {5}
 
 
+def test_a_group_that_a_sweep_file_varies_is_composed(monkeypatch):
+    stages = [{"data": ["digits", "htru2"], "seed": [0, 1]}]
+    monkeypatch.setattr(jobs, "swept_by_file", lambda parser, composed: iter(stages))
+    configs = read_configs(["model=knn"])
+    names = dict.fromkeys((config.data.name, config.seed) for config in configs)
+    assert [*names] == [(n, s) for n in ("sklearn_digits", "htru2") for s in (0, 1)]
+    configs = read_configs(["model=knn", "data=boston"])
+    assert {config.data.name for config in configs} == {"boston"}
+
+
 def test_stages_of_a_sweep_file_follow_one_another():
     sweeper = {
         "params": {"seed": "0,1", "model.width": "8,16"},
@@ -87,7 +97,7 @@ def test_stages_of_a_sweep_file_follow_one_another():
     composed = OmegaConf.create({"hydra": {"sweeper": sweeper}})
     with initialize_config_dir(str(folder("conf")), version_base=VERSION_BASE):
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-        first, second = command._swept_by_file(parser, composed)
+        first, second = jobs.swept_by_file(parser, composed)
     assert first == {"seed": [0, 1], "data.name": ["iris", "wine"]}
     assert second == {"seed": [7], "data.name": ["letter"]}
 
@@ -109,6 +119,7 @@ def test_stages_of_a_sweep_file_follow_one_another():
         (["data.name=wnie"], "did you mean wine?"),
         (["data.name=wine", "data.fold=4"], "data.fold=4: out of range; allowed: 0 to 3 for wine"),
         (["data.name=miniboone"], "its predictors are missing from the published archive"),
+        (["model.max_features=interval(0,1)"], "model.max_features: an interval; allowed: single"),
         (["data.fold=interval(0,1)"], "data.fold: an interval; allowed: single values"),
         (["model.max_features=2"], "allowed: sqrt or a number > 0 and <= 1; did you mean 1?"),
         (["model=svm"], "training.monitor=loss: svm has no probabilities; allowed: accuracy,"),
