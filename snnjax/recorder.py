@@ -5,7 +5,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 # What was seen inside a network is written after so many seconds, or so many times what that takes.
 _LOOKS_SECONDS, _PARTS = 10.0, 50.0
 
-# What decides numbers beside the source code of this package.
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+"""What decides a network's numbers beside the source code of this package."""
 
 
 class Recorder:
@@ -141,20 +141,10 @@ class Recorder:
             self._attempt(lambda: sinks.write(evaluation))
 
     def _conclude(self, outcome: "Outcome", circumstances: Mapping[str, Any]) -> None:
-        data = self._data
-        result = {
-            "status": outcome.status,
-            "fingerprint": fingerprint(self._config),
-            "metrics": outcome.metrics,
-            **({"roc_auc_by_task": outcome.areas} if outcome.areas else {}),
-            "best_epoch": outcome.best_epoch,
-            "scored_epoch": outcome.scored_epoch,
-            "epochs": outcome.epochs,
-            **circumstances,
-            "versions": self.versions,
-            "data": {"name": data.name, "sha256": data.sha256}
-            | {f"{split}_rows": len(data.rows[split]) for split in SPLITS},
-        }
+        made_by = {"versions": self.versions}
+        result = result_of(
+            fingerprint(self._config), outcome, {**circumstances, **made_by}, self._data
+        )
         write_json(self._folder / RESULT_FILE, result)
         # Of another process that failed at this run and said so while this one was at it.
         (self._folder / ERROR_FILE).unlink(missing_ok=True)
@@ -167,6 +157,31 @@ class Recorder:
                 write()
             except OSError as error:
                 self.error = error
+
+
+def result_of(
+    identity: str, outcome: "Outcome", circumstances: Mapping[str, Any], data: Dataset
+) -> dict[str, Any]:
+    """Return what `result.json` says of a run.
+
+    Args:
+        identity: Its fingerprint.
+        outcome: How it ended.
+        circumstances: Seconds, device, versions and the like.
+        data: What it was fitted on.
+    """
+    return {
+        "status": outcome.status,
+        "fingerprint": identity,
+        "metrics": outcome.metrics,
+        **({"roc_auc_by_task": outcome.areas} if outcome.areas else {}),
+        "best_epoch": outcome.best_epoch,
+        "scored_epoch": outcome.scored_epoch,
+        "epochs": outcome.epochs,
+        **circumstances,
+        "data": {"name": data.name, "sha256": data.sha256}
+        | {f"{split}_rows": len(data.rows[split]) for split in SPLITS},
+    }
 
 
 def is_in_use(folder: Path) -> bool:
@@ -184,7 +199,7 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         _check_beginnings(config, folder)
         return None
-    result = _read_result(path)
+    result = read_result_file(path)
     if result.get("fingerprint") != (own := fingerprint(config)):
         raise ConfigError(
             f"{path}: holds the result of another run (fingerprint {result.get('fingerprint')}, "
@@ -200,24 +215,32 @@ def read_result(config: Config, folder: Path) -> dict[str, Any] | None:
     return result
 
 
-def other_versions(made_by: Mapping[str, Any], code: str) -> str | None:
+def other_versions(
+    made_by: Mapping[str, Any], code: str, packages: Sequence[str] = PACKAGES
+) -> str | None:
     """Say which source code or libraries something was made by if they are not those of now.
 
     Args:
         made_by: The `versions` of a result or a checkpoint.
         code: The digest of the source code now.
+        packages: The libraries that count.
     """
-    now = _versions()
+    now = library_versions(tuple(packages))
     if made_by.get("code") != code:
         return f"source code ({made_by.get('code')}, now {code})"
-    differing = [name for name in _PACKAGES if made_by.get(name) != now[name]]
+    differing = [name for name in packages if made_by.get(name) != now[name]]
     if not differing:
         return None
     told = ", ".join(f"{name} {made_by.get(name)}, now {now[name]}" for name in differing)
     return f"versions of libraries ({told})"
 
 
-def _read_result(path: Path) -> dict[str, Any]:
+def read_result_file(path: Path) -> dict[str, Any]:
+    """Return the content of a `result.json`.
+
+    Raises:
+        ConfigError: It is none.
+    """
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -267,10 +290,15 @@ def _run_info(config: Config, folder: Path, data: Dataset, sweep: Path | None) -
     )
 
 
-@cache
 def _versions() -> dict[str, str]:
-    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"snnjax": snnjax.__version__, "python": platform.python_version()} | packages
+    return library_versions(PACKAGES)
+
+
+@cache
+def library_versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Return the versions of this package, of Python and of some libraries by their names."""
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {"snnjax": snnjax.__version__, "python": platform.python_version()} | found
 
 
 def code_digest(config: Config) -> str:

@@ -140,6 +140,6 @@ def test_results_of_other_libraries_are_refused(tmp_path, monkeypatch, package):
 def test_what_a_run_writes_is_what_the_next_start_expects(tmp_path):
     experiment.run(CONFIG, tmp_path)
     versions = json.loads((tmp_path / "result.json").read_text())["versions"]
-    assert set(recorder._PACKAGES) <= set(versions)
+    assert set(recorder.PACKAGES) <= set(versions)
     assert versions["snnjax"] == snnjax.__version__
     assert experiment.run(CONFIG, tmp_path).status == "skipped"

@@ -47,7 +47,7 @@ def _field(default: Any, role: Role, *, off: Any = _NO_OFF, **details: Any) -> A
 
 
 def number(
-    default: float | Literal["default", "auto"] | tuple[()] | None,
+    default: float | Literal["default", "auto", "scale", "sqrt"] | tuple[()] | None,
     *,
     low: float = -math.inf,
     high: float = math.inf,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, Protocol, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from snnjax.config.optimization import (
     RegularizationConfig,
     ScheduleConfig,
 )
-from snnjax.config.schema import Config, ModelConfig, TrainingConfig
+from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 
 Member: TypeAlias = dict[str, NDArray[Any]]
 """Scalars by configuration key, such as `optimizer.learning_rate`; stacked in a population."""
@@ -84,7 +84,15 @@ def split(config: Config) -> tuple[Program, Member]:
     return program, member
 
 
-def fingerprint(config: Config) -> str:
+class Fitted(Protocol):
+    """What is asked of the configuration of any run, a network's or not."""
+
+    @property
+    def data(self) -> DataConfig:
+        """What it is fitted on."""
+
+
+def fingerprint(config: Fitted) -> str:
     """Return 16 hexadecimal digits that identify a run: equal digits, same run.
 
     Fields of the role `run` do not count, nor those that have no meaning beside the others, nor
