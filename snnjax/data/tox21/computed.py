@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 
 from snnjax import interruption
@@ -47,14 +48,17 @@ def _parts(smiles: Sequence[str]) -> Iterator[Part]:
     chunks = [smiles[start : start + _CHUNK] for start in range(0, len(smiles), _CHUNK)]
     workers = min(joblib.cpu_count(), len(chunks))
     told = f"Features of {len(smiles):,} compounds (once)"
+    run = joblib.Parallel(n_jobs=workers, return_as="generator")
+    results = run(joblib.delayed(structures.describe)(chunk) for chunk in chunks)
     try:
-        run = joblib.Parallel(n_jobs=workers, return_as="generator")
-        results = run(joblib.delayed(structures.describe)(chunk) for chunk in chunks)
         console = Console(stderr=True)
         for part in track(results, told, len(chunks), console=console, disable=workers == 1):
             interruption.check()
             yield part
     finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of results that nobody waits for any more
+            results.close()
         if workers > 1:
             get_reusable_executor().shutdown(kill_workers=True)
 
