@@ -47,8 +47,8 @@ def test_the_table_says_who_is_tested_and_who_validates(tmp_path: Path, publishe
     ("column", "cell", "said"),
     [
         ("set", "held out", "held out; expected training, validation, test"),
-        ("CVfold", "6", "6; expected NA, 0, 1, 2, 3, 4, 5"),
-        ("SR.p53", "0.5", "0.5; expected NA, 0, 1"),
+        ("CVfold", "6", "'6'; expected NA, 0, 1, 2, 3, 4, 5"),
+        ("SR.p53", "0.5", "'0.5'; expected NA, 0, 1"),
     ],
 )
 def test_cells_that_say_nothing(
