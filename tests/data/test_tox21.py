@@ -1,5 +1,6 @@
 """The Tox21 challenge: its table and split, features of either origin, what is fitted on what."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,16 @@ def test_the_loader_standardises_what_was_prepared(tmp_path: Path, published: No
     np.testing.assert_allclose(standard.features, scaler.transform(expected), atol=2e-6)
     assert raw.sha256 == squashed.sha256 == standard.sha256
     assert not np.array_equal(raw.features, squashed.features)  # fitted on other rows
+
+
+def test_what_is_sparse_counts_in_the_digest(tmp_path: Path, published: None) -> None:
+    made.write_deeptox(tmp_path)
+    content = read_for(config(tmp_path))
+    wider = content.sparse.copy()
+    wider.indices, wider.indptr = (at.astype(np.int64) for at in (wider.indices, wider.indptr))
+    digests = [replace(content, sparse=own).sha256 for own in (wider, 2 * wider, None)]
+    assert content.sha256 == digests[0]  # of places, however wide their numbers
+    assert len({*digests}) == 3
 
 
 def sparse_of(counts: np.ndarray) -> Any:
