@@ -8,7 +8,7 @@ import pandas
 from scipy.io import mmwrite
 from scipy.sparse import coo_array
 
-from snnjax.data.tox21.table import TASKS
+from snnjax.data.tox21.table import COLUMNS
 
 RANDOM = np.random.default_rng(21)
 SMILES = [
@@ -61,7 +61,7 @@ def cells(labels: np.ndarray) -> list[str]:
 def compounds(*, smiles: bool = True) -> pandas.DataFrame:
     """Make the table as text."""
     columns = {"ID": IDS, "inchikey": "", "set": SPLIT, "CVfold": FOLD}
-    columns |= {task.replace("-", "."): cells(LABELS[:, n]) for n, task in enumerate(TASKS)}
+    columns |= {column: cells(LABELS[:, n]) for n, column in enumerate(COLUMNS)}
     return pandas.DataFrame(columns | ({"smiles": SMILES} if smiles else {}))
 
 
@@ -81,9 +81,8 @@ def write_deeptox(root: Path) -> Path:
     for part in ("train", "test"):
         rows = np.flatnonzero((SPLIT == "test") == (part == "test"))[::-1]
         write_part(folder, part, IDS[rows], DENSE[rows], COUNTS[rows])
-        labels = pandas.DataFrame(
-            LABELS[rows], IDS[rows], [task.replace("-", ".") for task in TASKS]
-        )
+        labels = pandas.DataFrame(LABELS[rows], IDS[rows], [*COLUMNS])
+        labels = labels[labels.columns[::-1]]  # looked up by name
         labels.to_csv(folder / f"tox21_labels_{part}.csv.gz", na_rep="NA")
     return folder
 

@@ -12,7 +12,7 @@ from snnjax.data import files
 from snnjax.data.catalog import DataError
 from snnjax.data.files import Source
 from snnjax.data.tox21.raw import Raw
-from snnjax.data.tox21.table import HOME, Compounds
+from snnjax.data.tox21.table import COLUMNS, HOME, Compounds
 
 PARTS = ("train", "test")
 
@@ -93,7 +93,7 @@ def _check_labels(part: str, root: str | None, ids: Sequence[str], compounds: Co
         raise DataError(f"{path}: not the samples of tox21_dense_{part}.csv.gz in their order")
     place = {sample: row for row, sample in enumerate(compounds.ids)}
     rows = [place[sample] for sample in ids if sample in place]
-    own, expected = labels.to_numpy(), compounds.targets[rows]
+    own, expected = labels.reindex(columns=COLUMNS).to_numpy(), compounds.targets[rows]
     if own.shape != expected.shape or not np.array_equal(own, expected, equal_nan=True):
         raise DataError(f"{path}: not the labels of the published table of compounds")
 

@@ -19,7 +19,9 @@ TASKS = (
     *("NR-AhR", "NR-AR", "NR-AR-LBD", "NR-Aromatase", "NR-ER", "NR-ER-LBD", "NR-PPAR-gamma"),
     *("SR-ARE", "SR-ATAD5", "SR-HSE", "SR-MMP", "SR-p53"),
 )
-"""Nuclear receptor and stress response assays; in the files with dots for dashes."""
+"""Nuclear receptor and stress response assays."""
+COLUMNS = tuple(task.replace("-", ".") for task in TASKS)
+"""The names of the assays in the files."""
 FOLDS = 6
 """Of the challenge's winners: 0 to 4 of training compounds, 5 the compounds of the leaderboard."""
 HOME = "http://bioinf.jku.at/research/DeepTox/tox21.html"
@@ -103,7 +105,7 @@ def _nowhere(root: Path, *, needs_smiles: bool) -> str:
 
 def _parse(path: Path, *, needs_smiles: bool) -> Compounds:
     table = _cells(path)
-    columns = ["ID", "set", "CVfold", *(task.replace("-", ".") for task in TASKS)]
+    columns = ["ID", "set", "CVfold", *COLUMNS]
     for column in columns + ["smiles"] * needs_smiles:
         if column not in table:
             problem = f"no column {column}; expected {enumerate_names([*columns, 'smiles'])}"
@@ -111,7 +113,7 @@ def _parse(path: Path, *, needs_smiles: bool) -> Compounds:
     folds = {_NO_FOLD: -1} | {str(fold): fold for fold in range(FOLDS)}
     kinds = {_MISSING: -1, "0": 0, "1": 1}
     split = _coded(path, table, "set", {name: place for place, name in enumerate(_SETS)})
-    labels = [_coded(path, table, column, kinds) for column in columns[3:]]
+    labels = [_coded(path, table, column, kinds) for column in COLUMNS]
     own = Compounds(
         ids=np.array(table["ID"], dtype=np.str_),
         smiles=tuple(table["smiles"]) if "smiles" in table else None,
