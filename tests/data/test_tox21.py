@@ -1,5 +1,6 @@
 """The Tox21 challenge: its table and split, features of either origin, what is fitted on what."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -226,3 +227,9 @@ def test_what_is_not_defined_is_the_training_median() -> None:
     nowhere = np.full((30, 1), np.nan)
     with_it = preparation.prepare(np.hstack([nowhere, dense]), sparse_of(made.COUNTS[:, :0]), TRAIN)
     np.testing.assert_array_equal(with_it, prepared)
+
+
+def test_without_rdkit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_root: None) -> None:
+    monkeypatch.setitem(sys.modules, "rdkit", None)
+    with pytest.raises(DataError, match=r"install it with pip install 'snnjax\[chemistry\]'"):
+        load(DataConfig(name="tox21", root=str(tmp_path)))

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 
 from snnjax import interruption
 from snnjax.config.schema import DataConfig
-from snnjax.data.catalog import DataError
 from snnjax.data.load import load
 from snnjax.data.tox21 import computed, raw, structures, table
 
@@ -153,9 +151,3 @@ def test_the_data_set_from_structures(
     }
     train = data.features[data.rows["train"]]
     np.testing.assert_allclose(train.mean(0), 0, atol=1e-5)
-
-
-def test_without_rdkit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_root: None) -> None:
-    monkeypatch.setitem(sys.modules, "rdkit", None)
-    with pytest.raises(DataError, match=r"install it with pip install 'snnjax\[chemistry\]'"):
-        load(DataConfig(name="tox21", root=str(tmp_path)))
