@@ -12,7 +12,7 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from snnjax.config.schema import DataConfig
 from snnjax.data.catalog import DataError
-from snnjax.data.load import load_all, read_for
+from snnjax.data.load import load, load_all, read_for
 from snnjax.data.tox21 import preparation, table
 
 from . import tox21_files as made
