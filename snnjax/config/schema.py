@@ -20,7 +20,7 @@ CONVOLUTIONAL = ("cnn", "cnn_relu")
 """Names of the models that see their inputs as images."""
 
 
-_TABLE, _IMAGES = {"name": ("table",)}, {"name": ("images",)}
+_TABLE, _IMAGES, _TOX21 = {"name": ("table",)}, {"name": ("images",)}, {"name": ("tox21",)}
 _OWN, _ENDLESS = {"name": ("table", "images")}, {"name": ("shapeset",)}
 
 
@@ -47,6 +47,9 @@ class DataConfig:
     weight: str | None = option(None, role="data", only=_TABLE)
     size: int = number(32, low=1, high=4096, role="data", only=_IMAGES)
     channels: Literal[1, 3] = option(3, role="data", only=_IMAGES)
+
+    # Of tox21: computed by RDKit, or those that DeepTox published.
+    features: Literal["rdkit", "deeptox"] = option("rdkit", role="data", only=_TOX21)
 
     # Of endless data.
     rows: int = number(10_000, low=1, high=1_000_000_000, role="data", only=_ENDLESS)

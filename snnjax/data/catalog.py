@@ -14,8 +14,9 @@ from snnjax.metric_names import Task
 if TYPE_CHECKING:
     from snnjax.config.schema import DataConfig
 
-TABLE, IMAGES = "table", "images"
-"""Names of tables and of image folders of one's own: the configuration says what they are."""
+TABLE, IMAGES, TOX21 = "table", "images", "tox21"
+CONFIGURED = (TABLE, IMAGES, TOX21)
+"""Sets of which the configuration says more: tables and image folders of one's own, and tox21."""
 UCI_TABLE = os.path.join(os.path.dirname(__file__), "uci121.csv")
 
 
@@ -27,8 +28,8 @@ class Entry(NamedTuple):
     """What is known of a data set before any file is opened.
 
     Attributes:
-        reader: `package.module:function`, called with the name and the root folder; that of
-            data of one's own with the configuration of the data.
+        reader: `package.module:function`, called with the name and the root folder; those of
+            `CONFIGURED` with the configuration of the data.
         folds: Values `data.fold` may take: 0 to folds - 1.
         task: What its targets ask for.
         image: Height, width and channels if its rows are images, plane by plane.
@@ -63,6 +64,7 @@ _OTHERS: Mapping[str, Entry] = {
     "fashion_mnist": Entry("snnjax.data.vision:read_idx_set", 5, image=(28, 28, 1)),
     "boston": Entry("snnjax.data.tabular:read_boston", 5, "regression"),
     "htru2": Entry("snnjax.data.tabular:read_htru2", 10),
+    TOX21: Entry("snnjax.data.tox21.reader:read", 6, "multilabel"),
     "shapeset": Entry("snnjax.data.shapeset:read", 1, image=(32, 32, 1)),
     "sklearn_breast_cancer": Entry("snnjax.data.bundled:read", 5),
     "sklearn_diabetes": Entry("snnjax.data.bundled:read", 5, "regression"),

@@ -1,9 +1,10 @@
 """What a reader returns: one data set as published, before a fold is chosen and inputs scaled."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ class Content:
         stream: Where training rows come from, if not from the features; see `Dataset`.
         scalings: For every choice of `data.standardize` how features are scaled, where that does
             not depend on the training rows.
+        prepare: Makes the features of all rows, (rows, columns) float64, fitted on the training
+            rows it is given, of `features`, which need not be finite then, and of `sparse`.
+        sparse: (rows, columns) scipy.sparse.csr_array, for `prepare` only.
     """
 
     task: Task
@@ -46,12 +50,17 @@ class Content:
     classes: tuple[str, ...] = ()
     stream: Stream | None = None
     scalings: Mapping[str, Scaling] | None = None
+    prepare: "Callable[[Content, NDArray[np.int32]], NDArray[np.float64]] | None" = None
+    sparse: Any = None
 
     @cached_property
     def sha256(self) -> str:
         """The digest of features, targets and weights."""
-        weights = () if self.weights is None else (self.weights,)
-        return digest(self.features, self.targets, *weights)
+        more = [] if self.weights is None else [self.weights]
+        if self.sparse is not None:
+            places = (self.sparse.indptr, self.sparse.indices)
+            more += [*(place.astype(np.int64) for place in places), self.sparse.data]
+        return digest(self.features, self.targets, *more)
 
 
 def digest(*arrays: NDArray[np.generic]) -> str:

@@ -94,7 +94,7 @@ def load_all(configs: Iterable[DataConfig]) -> dict[DataConfig, Dataset | Except
 
 def read_for(config: DataConfig) -> Content:
     """Return the data set that a configuration chooses, whatever its fold; see `read`."""
-    if config.name not in (catalog.TABLE, catalog.IMAGES):
+    if config.name not in catalog.CONFIGURED:
         return read(config.name, config.root)
     content: Content = _reader(config.name)(config)
     return content
@@ -104,7 +104,7 @@ def read(name: str, root: str | None = None) -> Content:
     """Return data set `name` as published, checked to be finite.
 
     Args:
-        name: One of `catalog.names()`, but for data of one's own.
+        name: One of `catalog.names()`, but for `catalog.CONFIGURED`.
         root: Folder to look in first; see `files`.
 
     Raises:
@@ -140,7 +140,8 @@ def _scale_features(
     config: DataConfig, content: Content, train: NDArray[np.int32]
 ) -> tuple[NDArray[np.uint8] | NDArray[np.float32], Scaling]:
     standard = config.standardize == "standard"
-    raw, columns = content.features, content.features.shape[1]
+    raw = content.features if content.prepare is None else content.prepare(content, train)
+    columns = raw.shape[1]
     if raw.dtype == np.uint8:
         images = raw.astype(np.uint8, copy=False)
         if content.scalings is not None:

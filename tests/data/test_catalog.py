@@ -8,9 +8,9 @@ from snnjax.data.catalog import DataError
 from snnjax.data.load import read
 
 
-def test_names_are_the_121_uci_sets_and_fourteen_others():
+def test_names_are_the_121_uci_sets_and_fifteen_others():
     names = catalog.names()
-    assert len(names) == len(set(names)) == 135
+    assert len(names) == len(set(names)) == 136
     assert len(catalog.uci_table()) == 121
     assert {"cifar10", "mnist", "letter", "wine", "miniboone", "sklearn_linnerud"} <= set(names)
 

@@ -1,0 +1,1 @@
+"""The Tox21 Data Challenge 2014: twelve yes-or-no questions about compounds, many unanswered."""
