@@ -18,9 +18,8 @@ import sys
 from pathlib import Path
 
 from snnjax import interruption
-from snnjax.app import told
 from snnjax.config.errors import ConfigError
-from snnjax.endings import SESSION, gravest
+from snnjax.endings import SESSION, gravest, told
 
 
 def main() -> int:

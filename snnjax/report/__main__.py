@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from snnjax.config.errors import ConfigError
-from snnjax.endings import DONE, INTERRUPTED, complain, explain, nobody_reads
+from snnjax.endings import DONE, told
 
 _OUT = "report"
 
@@ -28,20 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--out", type=Path, metavar="FOLDER", help="where to write, by default DIR/report"
     )
     given = parser.parse_args(arguments)
-    try:
-        for line in _report(given.folders, given.out):
-            print(line)
-        sys.stdout.flush()  # so that nobody reading is noticed here, not at the exit
-    except KeyboardInterrupt:
-        return complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        return nobody_reads()
-    except Exception as error:
-        return complain(*explain(error))
-    return DONE
+    return told(lambda: _report(given.folders, given.out))
 
 
-def _report(folders: Sequence[Path], out: Path | None) -> list[str]:
+def _report(folders: Sequence[Path], out: Path | None) -> int:
     if not folders:
         raise ConfigError("no folder given; allowed: DIR..., run folders or sweep folders")
     from snnjax.report.chapters import make_report
@@ -54,7 +44,8 @@ def _report(folders: Sequence[Path], out: Path | None) -> list[str]:
     report = make_report(table)
     files = write(report, out or folders[0] / _OUT)
     warnings = [f"snnjax: {line}" for line in report.warnings]
-    return [*warnings, *report.summary, str(files[0])]
+    print("\n".join([*warnings, *report.summary, str(files[0])]))
+    return DONE
 
 
 if __name__ == "__main__":
