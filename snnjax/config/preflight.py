@@ -5,7 +5,6 @@ hundred jobs would show up when the others are done; here it shows up first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -18,24 +17,37 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from snnjax.config.axes import axes_of, values_of
-from snnjax.config.errors import ConfigError, complaint, enumerate_names, nearest, show
-from snnjax.config.fields import leaves, own_leaves
+from snnjax.config.errors import ConfigError
 from snnjax.config.grids import Axes
 from snnjax.config.methods import read_sweep
 from snnjax.config.overrides import check_overrides
 from snnjax.config.plain import PlainValues
 from snnjax.config.rules.data import no_such_folder
 from snnjax.config.schema import Config
-from snnjax.config.sources import folder, groups, register
+from snnjax.config.sources import folder, register
 from snnjax.config.strict import from_hydra
-from snnjax.config.values import describe, is_plain_number
+from snnjax.config.swept import (
+    OURS,
+    as_typed,
+    choices_of,
+    continuous,
+    forced,
+    is_group,
+    needs_multirun,
+    needs_our_sweeper,
+    needs_sweep,
+    sweeper_of,
+    text_of,
+    unknown_to_hydra,
+    without_values,
+)
 
 PRIMARY = "config"
 VERSION_BASE = "1.3"
@@ -44,8 +56,6 @@ _ADVICE = (
     *("Search path", "Config search path", "provider="),
 )
 _LINES = 8
-_OURS = "product"
-_ENUMERATING = (_OURS, "basic")  # sweepers that try every value there is
 
 
 def preflight(
@@ -133,22 +143,22 @@ class _Checker:
         """Raise a ConfigError for what is wrong, or return the single run; see `preflight`."""
         given = self._parser.parse_overrides(list(overrides))
         swept = [override for override in given if override.is_sweep_override()]
-        plain = [_forced(o) for o in given if not o.is_sweep_override()]
-        _refuse(map(_without_values, swept))
-        base = self._compose([*plain, *(next(_choices(override)) for override in swept)])
-        _refuse(_unknown_to_hydra(override, base) for override in given)
+        plain = [forced(o) for o in given if not o.is_sweep_override()]
+        _refuse(map(without_values, swept))
+        base = self._compose([*plain, *(next(choices_of(override)) for override in swept)])
+        _refuse(unknown_to_hydra(override, base) for override in given)
         axes = [*self._sweeper_axes(base, given), *swept]
-        _refuse(_without_values(axis) or _continuous(axis, base) for axis in axes)
+        _refuse(without_values(axis) or continuous(axis, base) for axis in axes)
         if base.hydra.mode != RunMode.MULTIRUN and not multirun:
-            _refuse(map(_needs_multirun, swept))
-            _refuse([*_needs_sweep(base)])
-            _refuse(_as_typed(line, given) for line in _mistakes(base))
+            _refuse(map(needs_multirun, swept))
+            _refuse([*needs_sweep(base)])
+            _refuse(as_typed(line, given) for line in _mistakes(base))
             return base
-        _refuse(_as_typed(line, given) for line in _mistakes(base, only="sweep.scale"))
+        _refuse(as_typed(line, given) for line in _mistakes(base, only="sweep.scale"))
         products = self._products(base, given, axes)
         if OmegaConf.select(base, "sweep.skip_invalid") is not True:
             found = (line for job in self._jobs(plain, products) for line in _mistakes(job))
-            _refuse(_as_typed(line, given) for line in found)
+            _refuse(as_typed(line, given) for line in found)
         # else: the jobs are converted before the first is trained, and the bad ones left out
         return None
 
@@ -163,9 +173,9 @@ class _Checker:
         self, base: DictConfig, given: Iterable[Override], axes: Iterable[Override]
     ) -> list[Axes]:
         """Return the axes of every grid of a sweep, without what the command line fixes."""
-        if _sweeper(base) != _OURS:
-            _refuse([*_needs_our_sweeper(base)])
-            return [{o.get_key_element(): tuple(map(_value, _choices(o))) for o in axes}]
+        if sweeper_of(base) != OURS:
+            _refuse([*needs_our_sweeper(base)])
+            return [{o.get_key_element(): tuple(map(text_of, choices_of(o))) for o in axes}]
         settings: Any = OmegaConf.to_container(base.hydra.sweeper, resolve=True)
         own = [str(o.input_line) for o in given if not o.is_hydra_override()]
         sweep = read_sweep(settings, axes_of(self._parser, own), partial(values_of, self._parser))
@@ -187,9 +197,9 @@ class _Checker:
         for product in products:
             axes = {key: [*map(self._as_given, repeat(key), v)] for key, v in product.items()}
             first = {key: choices[0] for key, choices in axes.items()}
-            kin = tuple(str(o.input_line) if _is_group(o) else key for key, o in first.items())
+            kin = tuple(str(o.input_line) if is_group(o) else key for key, o in first.items())
             if kin not in composed:
-                base = self._compose([*plain, *map(_forced, first.values())])
+                base = self._compose([*plain, *map(forced, first.values())])
                 yield base
                 composed[kin] = base, PlainValues(base)
                 met |= {(key, str(o.input_line)) for key, o in first.items()}
@@ -198,9 +208,9 @@ class _Checker:
                 new = [o for o in choices if (key, str(o.input_line)) not in met]
                 met |= {(key, str(o.input_line)) for o in new}
                 for choice in new:
-                    if _is_group(choice):
+                    if is_group(choice):
                         others = first | {key: choice}
-                        yield self._compose([*plain, *map(_forced, others.values())])
+                        yield self._compose([*plain, *map(forced, others.values())])
                     else:
                         name, value = choice.key_or_group, choice.value()
                         yield values.exchanged({name: value}) or _updated(base, name, value)
@@ -238,108 +248,3 @@ def _mistakes(job: DictConfig | Mapping[str, Any], only: str = "") -> Sequence[s
     except ConfigError as error:
         return [line for line in error.mistakes if line.startswith(only)]
     return ()
-
-
-def _choices(override: Override) -> Iterator[str]:
-    """Yield an override for each value of a sweep; a continuous one is checked when it runs."""
-    key = _prefix(override) + override.get_key_element()
-    value = override.value()
-    if isinstance(value, IntervalSweep):
-        yield f"{key}={value.start}"
-    elif override.is_sweep_override():
-        yield from (f"{key}={text}" for text in override.sweep_string_iterator())
-    else:
-        yield _forced(override)
-
-
-def _forced(override: Override) -> str:
-    return _prefix(override) + str(override.input_line)
-
-
-def _prefix(override: Override) -> str:
-    """Return `++` for a value, so that a key Hydra does not know gets as far as our own check."""
-    is_marked = override.is_delete() or override.is_add() or override.is_force_add()
-    return "" if is_marked or override.is_hydra_override() or _is_group(override) else "++"
-
-
-def _is_group(override: Override) -> bool:
-    key = override.key_or_group
-    return "." not in key and key not in own_leaves(Config)
-
-
-def _needs_multirun(override: Override) -> str:
-    problem = "several values make several runs"
-    line = complaint(override.get_key_element(), _text(override), problem)
-    return f"{line}; add -m to start them all"
-
-
-def _needs_sweep(base: DictConfig) -> Iterator[str]:
-    scale = OmegaConf.select(base, "sweep.scale")
-    if scale not in (None, 1):
-        yield complaint("sweep.scale", show(scale), "a run alone has no share", "1, or a sweep")
-
-
-def _needs_our_sweeper(base: DictConfig) -> Iterator[str]:
-    """Complain about a share that another sweeper would not take."""
-    scale = OmegaConf.select(base, "sweep.scale")
-    if scale not in (None, 1):
-        problem = f"hydra/sweeper={_sweeper(base)} takes no share"
-        yield complaint("sweep.scale", show(scale), problem, f"1, or hydra/sweeper={_OURS}")
-
-
-def _sweeper(base: DictConfig) -> str:
-    return str(base.hydra.runtime.choices.get("hydra/sweeper"))
-
-
-def _value(text: str) -> str:
-    return text.partition("=")[2]
-
-
-def _without_values(axis: Override) -> str:
-    """Return a complaint about a sweep over nothing, an empty string if there is a value."""
-    if next(_choices(axis), None) is not None:
-        return ""
-    key = axis.key_or_group
-    allowed = next((describe(leaf) for leaf in leaves(Config) if leaf.path == key), "")
-    allowed = allowed or enumerate_names(groups().get(key, ()))
-    return complaint(key, _text(axis), "no value among them to run with", allowed)
-
-
-def _continuous(axis: Override, base: DictConfig) -> str:
-    """Return a complaint about a range of real numbers where every value is to be tried."""
-    value, sweeper = axis.value(), _sweeper(base)
-    if not isinstance(value, IntervalSweep) or sweeper not in _ENUMERATING:
-        return ""
-    problem = f"hydra/sweeper={sweeper} tries every value and cannot draw from an interval"
-    allowed = f"single values such as {value.start},{value.end}, or another hydra/sweeper"
-    return complaint(axis.key_or_group, _text(axis), problem, allowed)
-
-
-def _unknown_to_hydra(override: Override, base: DictConfig) -> str:
-    """Return a complaint about a key of Hydra's that Hydra would take and never read."""
-    parent, _, key = str(override.key_or_group).rpartition(".")
-    if not override.is_hydra_override() or not parent or override.is_delete():
-        return ""
-    schema = OmegaConf.get_type(OmegaConf.select(base, parent))
-    if not is_dataclass(schema):
-        return ""
-    known = [field.name for field in fields(schema)]
-    if key in known:
-        return ""
-    hint = (near := nearest(key, known)) and f"{parent}.{near}"
-    shown = override.get_key_element()
-    return complaint(shown, _text(override), "unknown key", enumerate_names(known), hint)
-
-
-def _as_typed(line: str, given: Iterable[Override]) -> str:
-    """Return `line` with its number as on the command line, such as 1e-400 instead of 0.0."""
-    for override in given:
-        if isinstance(number := override.value(), float) and is_plain_number(_text(override)):
-            shown = f"{override.key_or_group}={show(number)}: "
-            if line.startswith(shown):
-                return f"{override.key_or_group}={_text(override)}: {line.removeprefix(shown)}"
-    return line
-
-
-def _text(override: Override) -> str:
-    return str(override.input_line).partition("=")[2]
