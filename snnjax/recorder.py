@@ -217,6 +217,11 @@ def other_versions(made_by: Mapping[str, Any], code: str) -> str | None:
     return f"versions of libraries ({told})"
 
 
+def versions_of(config: Config) -> dict[str, str]:
+    """Return what a run is made by now: source code and libraries."""
+    return _versions() | {"code": code_digest(config)}
+
+
 def _read_result(path: Path) -> dict[str, Any]:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
