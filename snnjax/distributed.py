@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from snnjax import app, interruption, processes
 from snnjax.config.errors import ConfigError
-from snnjax.endings import DONE, FAILED, complain
+from snnjax.endings import DONE
 
 
 def run() -> None:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         if not processes.is_broken():
             processes.say_goodbye(code)
     else:
-        code = _follow()
+        code = app.told(_follow)
     if not processes.is_broken():
         processes.leave()
     return code
@@ -78,11 +78,8 @@ def _follow() -> int:
         sys.path.append(here)  # for `package.module:attribute`, as the first one has it
     from snnjax.following import follow
 
-    try:
-        with interruption.heard(), interruption.deferred(), interruption.unheard():
-            return follow()
-    except ConnectionError as error:
-        return complain(f"process {processes.index()}: {error}", FAILED)
+    with interruption.heard(), interruption.deferred(), interruption.unheard():
+        return follow()
 
 
 def _parser() -> argparse.ArgumentParser:

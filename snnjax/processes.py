@@ -198,7 +198,7 @@ def in_step() -> Iterator[None]:
         if "RESOURCE_EXHAUSTED" in str(error):
             raise
         reason = str(error).partition("\n")[0][:200]
-        raise ConnectionError(f"another process has failed or is gone ({reason})") from error
+        raise _lost(reason) from error
     except BaseException:
         _company.is_broken = True
         raise
@@ -254,9 +254,14 @@ def _wait(name: str) -> str:
         except jax.errors.JaxRuntimeError as error:
             if "DEADLINE_EXCEEDED" not in str(error):
                 _company.is_broken = True
-                raise ConnectionError("another process is gone") from error
+                raise _lost(str(error).partition("\n")[0][:200]) from error
         interruption.check()
         time.sleep(0.01)
+
+
+def _lost(reason: str) -> ConnectionError:
+    told = f"process {_company.index}: another process has failed or is gone ({reason})"
+    return ConnectionError(told)
 
 
 def _client() -> Any:

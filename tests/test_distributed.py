@@ -29,7 +29,7 @@ RUN = (
     "training.batch_size=32", "training.epochs=400", "logging=quiet", "checkpoint.every=0.02",
     "checkpoint.final=true", "hydra.run.dir=run",
 )  # fmt: skip
-PATIENCE = 300
+PATIENCE = 600
 
 
 class Pair:
