@@ -66,7 +66,7 @@ def check_whole(strategy: Strategy) -> str:
         assert outcome.status == "done"
         for name, metrics in expected.metrics.items():
             ours = [outcome.metrics[name][metric] for metric in metrics]
-            np.testing.assert_allclose(ours, [*metrics.values()], rtol=1e-4)
+            np.testing.assert_allclose(ours, [*metrics.values()], **TOLERANCE)
     return json.dumps(shared.strategy)
 
 
