@@ -27,7 +27,7 @@ distributed.run()
 """
 RUN = (
     "data.name=sklearn_wine", "model.depth=1", "model.width=8", "model.dropout=0.1",
-    "training.batch_size=64", "training.epochs=600", "logging=quiet", "checkpoint.every=0.1",
+    "training.batch_size=64", "training.epochs=300", "logging=quiet", "checkpoint.every=0.1",
     "checkpoint.final=true", "hydra.run.dir=run",
 )  # fmt: skip
 PATIENCE = 600
