@@ -217,11 +217,6 @@ def other_versions(made_by: Mapping[str, Any], code: str) -> str | None:
     return f"versions of libraries ({told})"
 
 
-def versions_of(config: Config) -> dict[str, str]:
-    """Return what a run is made by now: source code and libraries."""
-    return _versions() | {"code": code_digest(config)}
-
-
 def _read_result(path: Path) -> dict[str, Any]:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
@@ -288,6 +283,11 @@ def code_digest(config: Config) -> str:
     named = (model.name, model.activation, model.init, model.norm, model.dropout_kind)
     modules = {name.split(":")[0] for name in named if ":" in name}
     return digest_with(tuple(sorted(modules)))[:12]
+
+
+def versions_of(config: Config) -> dict[str, str]:
+    """Return what a run is made by now: source code and libraries."""
+    return _versions() | {"code": code_digest(config)}
 
 
 def _nullified(content: Any) -> Any:
