@@ -133,18 +133,20 @@ def _each(
     places = places.astype(np.int32)
 
     def one(*leaves: jax.Array) -> Any:
-        program, _ = compiled(function, (strategy.devices,), (places, *leaves))
+        program, _ = compiled(function, (strategy.mesh_shape,), (places, *leaves))
         # Where its result lies is the compiler's choice, but the next program insists.
         return deal_out(strategy, program(places, *leaves))
 
     return jax.tree.map(one, *trees)
 
 
-def take_members(devices: int, places: jax.Array, leaf: jax.Array) -> jax.Array:
+def take_members(mesh: tuple[int, int], places: jax.Array, leaf: jax.Array) -> jax.Array:
     """Pick members by their place."""
     return leaf[places]
 
 
-def put_members(devices: int, places: jax.Array, leaf: jax.Array, part: jax.Array) -> jax.Array:
+def put_members(
+    mesh: tuple[int, int], places: jax.Array, leaf: jax.Array, part: jax.Array
+) -> jax.Array:
     """Replace members by their place."""
     return leaf.at[places].set(part)

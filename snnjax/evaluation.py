@@ -13,6 +13,7 @@ from snnjax.data.dataset import Stream
 from snnjax.metrics import concordant_pairs, pair_blocks
 from snnjax.nn import noise
 from snnjax.nn.padding import Used
+from snnjax.rows import over_devices
 from snnjax.shapes import Problem
 from snnjax.step import Batch, Member, Network, eval_step
 
@@ -89,7 +90,7 @@ def evaluate(
     def block_sums(start: jax.Array, size: int) -> tuple[dict[str, Any], jax.Array]:
         position = jnp.minimum(start + jnp.arange(size), count - 1)
         mask = start + jnp.arange(size) < count
-        batch = gather(arrays, arrays.table.indices[first + position], mask)
+        batch = over_devices(gather(arrays, arrays.table.indices[first + position], mask))
         sums, scores = eval_step(program, problem, network, batch, member, used)
         return sums, scores[:, classes.start : classes.stop]
 

@@ -69,7 +69,7 @@ class Executables:
         what a `module:attribute` names, and one for several devices.
         """
         made_from = repr(statics)
-        if not _is_ours(function) or ":" in made_from or jax.local_device_count() > 1:
+        if not _is_ours(function) or ":" in made_from or jax.device_count() > 1:
             return None
         leaves, structure = jax.tree.flatten(arguments)
         shapes = [(leaf.shape, str(leaf.dtype)) for leaf in leaves]

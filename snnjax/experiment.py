@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from snnjax import checkpoint, interruption
+from snnjax import checkpoint, interruption, processes
 from snnjax.checkpoint import Kept, KeptRun
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
-from snnjax.config.split import split
+from snnjax.config.split import split, to_dict
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.data.load import load
 from snnjax.fit import check_data, check_names, check_optimizer, check_precision
 from snnjax.guard import Guard, tell
 from snnjax.ledger import Ledger
-from snnjax.recorder import Recorder, read_result
+from snnjax.recorder import Recorder, read_result, versions_of
 from snnjax.sinks import say
 from snnjax.sinks.wandb_population import open_population
 
@@ -83,11 +83,14 @@ def run(config: Config, folder: Path) -> RunResult:
     # two threads importing NumPy's extensions at once can break both.
     from snnjax.arrays import lay_out
     from snnjax.compilation import keep_compiled
+    from snnjax.strategy import row_devices
 
     keep_compiled()
+    row_devices(config.training.devices)
     check_names(config)
     check_precision(config)
     check_optimizer(config)
+    processes.call(to_dict(config), data.sha256, versions_of(config))
     _introduce(config, data)
     (result,) = run_population([alone], Together(lay_out(data)))
     if isinstance(result, Exception):
@@ -246,14 +249,15 @@ def _train(
     Raises:
         Exception: What ended all of them; those that ended before one have their results.
     """
-    import jax
-
     from snnjax import population
     from snnjax.diagnostics.observer import Watch
+    from snnjax.strategy import choose
 
     programs, members = zip(*(split(one.config) for one in runs), strict=True)
-    sets, layout, lanes = together.sets or (), together.layout, together.lanes
-    strategy = None if lanes is None else population.Strategy(lanes, jax.local_device_count())
+    sets, layout = together.sets or (), together.layout
+    strategy = choose(
+        max(together.size, len(runs)), together.lanes, runs[0].config.training.devices
+    )
     data = [layout.sets[place] for place in sets]
     ledger = Ledger([own.epoch_rows for own in data], kept.epochs)
     own_runs = [KeptRun(one.config, one.folder, own) for one, own in zip(runs, data, strict=True)]
@@ -301,6 +305,7 @@ def _train(
     keeper = checkpoint.open_keeper(
         own_runs, folder, versions, kept, ledger.share_until_now, before_saving
     )
+    processes.go(bool(kept.leaves), min(kept.epochs.values(), default=0))
     try:
         population.train(
             programs[0], members, layout, report, tell=tell,

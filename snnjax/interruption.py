@@ -37,10 +37,11 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-def ask() -> None:
-    """Ask all training in this process to stop."""
+def ask(number: int | None = None) -> None:
+    """Ask all training in this process to stop, perhaps by a signal that another one was sent."""
     if not _asked.is_set():
         _last["time"] = time.monotonic()
+        _last["signal"] = number or _last["signal"]
     _asked.set()
 
 
@@ -52,6 +53,11 @@ def withdraw() -> None:
 def is_asked() -> bool:
     """Tell whether stopping was asked for."""
     return _asked.is_set()
+
+
+def asked_by() -> int:
+    """Return the signal by which stopping was asked for, 0 if it was not."""
+    return int(_last["signal"]) if _asked.is_set() else 0
 
 
 def check() -> None:

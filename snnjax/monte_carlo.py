@@ -15,6 +15,7 @@ from snnjax.evaluation import gather, used_columns
 from snnjax.nn import noise
 from snnjax.nn.padding import Used
 from snnjax.nn.randomness import Randomness
+from snnjax.rows import over_devices
 from snnjax.shapes import Problem
 from snnjax.step import MONTE_CARLO_STREAM, Member, Network, apply, judge, numbers_of
 
@@ -152,7 +153,7 @@ def score(
     def block_sums(block: jax.Array) -> dict[str, Any]:
         row = block * size + jnp.arange(size)
         rows = arrays.table.indices[first + jnp.minimum(row, count - 1)]
-        batch = gather(arrays, rows, row < count)
+        batch = over_devices(gather(arrays, rows, row < count))
         told = predict(
             program, problem, network, batch.inputs, passes, key, used, place + block * size
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from snnjax import processes
 from snnjax.config.errors import ConfigError
 from snnjax.config.strict import from_hydra
 from snnjax.endings import complain_once, explain, holds_result, settle
@@ -63,6 +64,10 @@ def run_jobs(
             `sweep.skip_invalid` does not allow that, or none is valid. Nothing was written.
     """
     means.check()
+    if not processes.is_alone():
+        raise ConfigError(
+            f"hydra/launcher: {processes.count()} processes train one run at a time; allowed: basic"
+        )
     runs, refused = _admit(jobs)
     if refused and not (runs and all(run.config.sweep.skip_invalid for run in runs.values())):
         messages = (_anywhere(str(error), jobs[n], folder) for n, error in refused.items())

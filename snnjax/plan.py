@@ -24,6 +24,7 @@ from snnjax.strategy import (
     most_files,
     most_members,
     most_weights,
+    row_devices,
     turns,
 )
 
@@ -103,7 +104,8 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
         wandb = run.config.logging.wandb
         shares = wandb if wandb.per == "population" else None
         looks = run.config.diagnostics
-        identity = (program, frozenset(member), columns, shares, looks, row_class(own))
+        devices = run.config.training.devices
+        identity = (program, frozenset(member), columns, shares, looks, devices, row_class(own))
         groups.setdefault(identity, []).append(number)
     layouts = {columns: _SharedLayout(sets) for columns, sets in shared.items()}
     parts = [_Group(kind, numbers, runs, layouts[kind[2]]) for kind, numbers in groups.items()]
@@ -245,4 +247,5 @@ def _checked(run: Run, data: Dataset | Exception) -> Dataset:
     if isinstance(data, Exception):
         raise data
     check(run.config, data)
+    row_devices(run.config.training.devices)
     return data

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from snnjax import crew, interruption, training
+from snnjax import crew, interruption, processes, training
 from snnjax.arrays import Layout, Table
 from snnjax.config.split import Program
 from snnjax.crew import Crew
@@ -179,7 +179,7 @@ def train(
 
     problem = problem or layout.problem
     population = _Population(program, members, layout, problem, sets, strategy, size)
-    with types_of(program.training.precision):
+    with types_of(program.training.precision), processes.in_step():
         trained = _fit(population, _Audience(report_once, tell_once, Clock(), keeper, watch))
     return replace(trained, outcomes=[outcomes[number] for number in range(len(members))])
 
@@ -315,7 +315,7 @@ def _run(
                         audience.clock.compile_seconds += time.perf_counter() - began
                 ending.look(people, running)
             pending, length = now, until - done
-            if audience.keeper.is_due():
+            if processes.agree(audience.keeper.is_due(), after=state):
                 _note(now, running, data, audience, observer)
                 if not running.any():
                     return people
@@ -373,4 +373,5 @@ def device_description() -> dict[str, Any]:
         "kind": devices[0].device_kind,
         "devices": len(devices),
         "cores": core_count(),
+        **({} if processes.is_alone() else {"processes": processes.count()}),
     }

@@ -24,6 +24,8 @@ from snnjax.training import MemberState
 _MEMBER_FLOPS, _POPULATION_FLOPS = 3e10, 3e11
 _ACCELERATOR_FACTOR = 100
 _MAX_CHUNK = 64
+# Where devices share rows a step takes as long as their sums are on the way, whatever it computes.
+_SHARED_STEPS = 1000
 _MAX_RECORD_BYTES = 2**25
 # Of each class an epoch records how many rows are and were said to be of it, hits, and ranks.
 _CLASS_RECORD_BYTES = 16
@@ -77,7 +79,7 @@ def prepare(
     began = time.perf_counter()
     begin = partial(start_members, program, whole, strategy)
     state = placed(strategy, jax.eval_shape(begin, seats, table))
-    length = _chunk_length(program, problem, state)
+    length = _chunk_length(program, problem, strategy, state)
     rows = _scored_rows(whole, state)
     members = state.status.shape
     span = placed(strategy, (jax.ShapeDtypeStruct(members, jnp.int32),) * 3)
@@ -216,7 +218,9 @@ def summary(state: MemberState) -> dict[str, jax.Array]:
     }
 
 
-def _chunk_length(program: Program, problem: Problem, state: MemberState) -> int:
+def _chunk_length(
+    program: Program, problem: Problem, strategy: Strategy, state: MemberState
+) -> int:
     """Choose how many epochs run between two looks from the host: a power of two."""
     (members,) = state.status.shape
     weights = sum(leaf.size for leaf in jax.tree.leaves(state.train.network.params)) // members
@@ -224,8 +228,12 @@ def _chunk_length(program: Program, problem: Problem, state: MemberState) -> int
     factor = 1 if jax.default_backend() == "cpu" else _ACCELERATOR_FACTOR
     most_flops = factor * min(_MEMBER_FLOPS, _POPULATION_FLOPS / members)
     most_records = _MAX_RECORD_BYTES // (members * (_CLASS_RECORD_BYTES * problem.outputs + 64))
+    most = min(_MAX_CHUNK, most_records)
+    if strategy.rows > 1:
+        steps = -(-problem.train_rows[-1] // program.training.batch_size)
+        most = min(most, _SHARED_STEPS // steps)
     length = 1
-    while 2 * length * epoch_flops <= most_flops and 2 * length <= min(_MAX_CHUNK, most_records):
+    while 2 * length * epoch_flops <= most_flops and 2 * length <= most:
         length *= 2
     return length
 

@@ -313,6 +313,11 @@ def code_digest(config: Config) -> str:
     return digest_with(tuple(sorted(modules)))[:12]
 
 
+def versions_of(config: Config) -> dict[str, str]:
+    """Return what a run is made by now: source code and libraries."""
+    return _versions() | {"code": code_digest(config)}
+
+
 def _nullified(content: Any) -> Any:
     """Replace NaN and infinities, which JSON has no words for, by None."""
     if isinstance(content, Mapping):

@@ -1,13 +1,24 @@
-"""How members are mapped: one after another, several in lockstep, shared out among devices."""
+"""How members are mapped: one after another, several in lockstep, shared out among devices.
+
+Devices are dealt out to members, or share the rows of every batch, or both.
+"""
 
 import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from snnjax import processes
+from snnjax.config.errors import ConfigError
+from snnjax.rows import MEMBERS, ROWS
+
+Sharing: TypeAlias = Literal["all"] | int | None
+"""How many devices share the rows of every batch; None for one, or all of several processes."""
 
 # Benchmarks: benchmarks/results/sweep.json, table of strategies.
 _CPU_LANES = 1
@@ -16,7 +27,7 @@ _TURNS = 4
 # Of the weights of a population several copies are kept: network, best network, optimizer.
 _CPU_WEIGHTS = 2**26
 _WEIGHT_BYTES = 4 * 6
-_MEMBERS = PartitionSpec("members")
+_MEMBERS = PartitionSpec(MEMBERS)
 # Where no limit is known, and what a process has open beside its run folders.
 _FILES, _OTHER_FILES = 400, 100
 
@@ -33,19 +44,27 @@ class Strategy:
     Attributes:
         lanes: Members computed in lockstep by each operation; groups of so many follow one
             another. 1 is one member after another, the size of the population plain vmap.
-        devices: Devices that the members are dealt out to.
+        devices: Devices, or groups of such, that the members are dealt out to.
+        rows: Devices in a group, which share the rows of every batch.
     """
 
     lanes: int = 1
     devices: int = 1
+    rows: int = 1
+
+    @property
+    def mesh_shape(self) -> tuple[int, int]:
+        """Devices along both axes of the mesh."""
+        return self.devices, self.rows
 
     def description(self) -> dict[str, Any]:
         """Return what result.json says of it."""
         names = {1: "one after another"}
-        return {"map": names.get(self.lanes, f"{self.lanes} in lockstep"), "devices": self.devices}
+        told = {"map": names.get(self.lanes, f"{self.lanes} in lockstep"), "devices": self.devices}
+        return told if self.rows == 1 else told | {"devices_per_member": self.rows}
 
 
-def choose(size: int) -> Strategy:
+def choose(size: int, lanes: int | None = None, sharing: Sharing = None) -> Strategy:
     """Choose by what was measured on each kind of backend.
 
     On a CPU a member's activations stay in its core's cache only if members take turns. An
@@ -53,10 +72,45 @@ def choose(size: int) -> Strategy:
 
     Args:
         size: Members in the population.
+        lanes: Members computed in lockstep, if that is decided.
+        sharing: `training.devices`.
+
+    Raises:
+        ConfigError: There are fewer devices.
     """
-    devices = jax.local_device_count()
-    lanes = _CPU_LANES if jax.default_backend() == "cpu" else _ACCELERATOR_LANES
-    return Strategy(min(lanes, -(-size // devices)), devices)
+    rows = row_devices(sharing)
+    devices = jax.device_count() // rows
+    if rows > 1:  # where a member needs several, groups that do nothing are left out
+        devices = min(devices, size)
+    if lanes is None:
+        most = _CPU_LANES if jax.default_backend() == "cpu" else _ACCELERATOR_LANES
+        lanes = min(most, -(-size // devices))
+    return Strategy(lanes, devices, rows)
+
+
+def row_devices(sharing: Sharing) -> int:
+    """Return how many devices share the rows of every batch: see `training.devices`.
+
+    Raises:
+        ConfigError: There are fewer devices, or several processes have others.
+    """
+    count, is_alone = jax.device_count(), processes.is_alone()
+    if sharing == "all" or (sharing is None and not is_alone):
+        return count
+    rows = 1 if sharing is None else sharing
+    if is_alone and rows > count:
+        hint = "; XLA_FLAGS=--xla_force_host_platform_device_count=N divides a CPU into N"
+        raise ConfigError(
+            f"training.devices={rows}: there {'is' if count == 1 else 'are'} {count} "
+            f"({jax.devices()[0].device_kind}); allowed: 1 to {count}, all, null"
+            + (hint if jax.default_backend() == "cpu" else "")
+        )
+    if not is_alone and rows != count:
+        raise ConfigError(
+            f"training.devices={rows}: {processes.count()} processes have {count} devices, and "
+            f"all of them take part; allowed: {count}, all, null"
+        )
+    return rows
 
 
 def default_workers() -> int:
@@ -66,12 +120,12 @@ def default_workers() -> int:
 
 def is_one_cpu() -> bool:
     """Tell whether the only device is the CPU, whose cores are shared out among threads."""
-    return jax.default_backend() == "cpu" and jax.local_device_count() == 1
+    return jax.default_backend() == "cpu" and jax.device_count() == 1
 
 
 def most_members() -> int:
     """Return how many members a population may have: enough to fill an accelerator."""
-    return 64 if jax.default_backend() == "cpu" else _ACCELERATOR_LANES * jax.local_device_count()
+    return 64 if jax.default_backend() == "cpu" else _ACCELERATOR_LANES * jax.device_count()
 
 
 def most_files() -> int:
@@ -138,42 +192,59 @@ def map_members(
         batch = None if strategy.lanes == 1 else strategy.lanes
         return jax.lax.map(lambda member: function(member, shared), members, batch_size=batch)
 
-    if strategy.devices == 1:
+    if strategy.mesh_shape == (1, 1):
         return on_one_device(members, shared)
-    return jax.shard_map(
+    mapped = jax.shard_map(
         on_one_device,
-        mesh=_mesh(strategy),
+        mesh=_sharding(strategy, _MEMBERS).mesh,
         in_specs=(_MEMBERS, PartitionSpec()),
         out_specs=_MEMBERS,
+        axis_names={MEMBERS},
         check_vma=False,
     )(members, shared)
+    # How results lie along the rows is the compiler's choice, but the next program insists.
+    return jax.lax.with_sharding_constraint(mapped, _sharding(strategy, _MEMBERS))
 
 
 def deal_out(strategy: Strategy, members: Any) -> Any:
     """Put the leading axis of a pytree where the strategy computes it."""
-    if strategy.devices == 1:
+    if strategy.mesh_shape == (1, 1):
         return jax.device_put(members)
-    return jax.device_put(members, NamedSharding(_mesh(strategy), _MEMBERS))
+    return _put(members, _sharding(strategy, _MEMBERS))
 
 
 def share(strategy: Strategy, tree: Any) -> Any:
     """Put a pytree on every device that the strategy uses."""
-    if strategy.devices == 1:
+    if strategy.mesh_shape == (1, 1):
         return tree
-    return jax.device_put(tree, NamedSharding(_mesh(strategy), PartitionSpec()))
+    return _put(tree, _sharding(strategy, PartitionSpec()))
 
 
 def placed(strategy: Strategy, shapes: Any) -> Any:
     """Say of shapes with a leading axis of members where `deal_out` puts such arrays."""
-    if strategy.devices == 1:
+    if strategy.mesh_shape == (1, 1):
         return shapes
-    sharding = NamedSharding(_mesh(strategy), _MEMBERS)
+    sharding = _sharding(strategy, _MEMBERS)
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes
     )
 
 
-def _mesh(strategy: Strategy) -> jax.sharding.Mesh:
-    devices = jax.local_devices()[: strategy.devices]
+def _put(tree: Any, sharding: NamedSharding) -> Any:
+    """Put arrays where they are needed; of several processes each gives what its devices hold."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    def one(leaf: Any) -> jax.Array:
+        host = np.asarray(leaf)
+        return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+    return jax.tree.map(one, tree)
+
+
+def _sharding(strategy: Strategy, spec: PartitionSpec) -> NamedSharding:
     # Members change places between devices, which JAX's default, explicit axes, would not allow.
-    return jax.make_mesh((strategy.devices,), ("members",), (AxisType.Auto,), devices=devices)
+    devices = jax.devices()[: strategy.devices * strategy.rows]
+    axes = (AxisType.Auto, AxisType.Auto)
+    mesh = jax.make_mesh(strategy.mesh_shape, (MEMBERS, ROWS), axes, devices=devices)
+    return NamedSharding(mesh, spec)

@@ -27,6 +27,7 @@ from snnjax.optim.clipping import is_clipped
 from snnjax.optim.plateau import Plateau, observe
 from snnjax.optim.plateau import begin as begin_plateau
 from snnjax.optim.schedules import Pace
+from snnjax.rows import over_devices
 from snnjax.shapes import Problem
 from snnjax.step import (
     DATA_STREAM,
@@ -228,7 +229,7 @@ def _train_epoch(
         batch: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         train, totals = carry
-        taken = take(batch, train.step, batch * size + jnp.arange(size) < count)
+        taken = over_devices(take(batch, train.step, batch * size + jnp.arange(size) < count))
         train, sums = train_step(program, problem, member, train, taken, used, pace)
         return train, jax.tree.map(jnp.add, totals, sums)
 

@@ -9,7 +9,9 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 
 # From the top down: a module may import from its own folder and from lower layers.
 LAYERS = (
+    ("distributed",),
     ("train", "callback", "models", "diagnose", "baselines"),
+    ("following",),
     ("slurm",),
     ("app", "contact_sheet", "report", "schedules", "status"),
     ("multirun",),
@@ -27,7 +29,7 @@ LAYERS = (
     ("training", "executables"),
     ("monte_carlo",),
     ("evaluation", "convert"),
-    ("arrays", "step"),
+    ("arrays", "step", "rows"),
     ("guard",),
     ("fit", "metrics", "shapes", "sinks"),
     ("optim",),
@@ -36,6 +38,7 @@ LAYERS = (
     ("figures",),
     ("printed", "stats"),
     ("widths",),
+    ("processes",),
     ("config",),
     ("array_file",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),

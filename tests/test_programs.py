@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from snnjax import programs
+from snnjax.config.schema import Config, TrainingConfig
+from snnjax.config.split import split
 from snnjax.shapes import Problem
+from snnjax.strategy import Strategy
 
 
 def make_state(members, weights):
@@ -38,14 +41,22 @@ WIDE_AND_DEEP = 16 * 1024 + 31 * 1024**2 + 1024 * 26
     ],
 )
 def test_chunks_are_as_long_as_they_may(members, weights, outputs, rows, length):
-    state = make_state(members, weights)
-    assert programs._chunk_length(None, make_problem(outputs, rows), state) == length
+    state, problem = make_state(members, weights), make_problem(outputs, rows)
+    assert programs._chunk_length(None, problem, Strategy(), state) == length
 
 
 def test_an_accelerator_gets_longer_chunks(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     state = make_state(64, 1_000_000)
-    assert programs._chunk_length(None, make_problem(10, 1024), state) == 64
+    assert programs._chunk_length(None, make_problem(10, 1024), Strategy(), state) == 64
+
+
+@pytest.mark.parametrize(("rows", "length"), [(128, 64), (10_000, 8), (1_000_000, 1)])
+def test_devices_that_share_rows_take_so_many_steps_at_once(rows, length):
+    """A batch of 100: so that a signal is heard soon, however slow the network between them."""
+    program, _ = split(Config(training=TrainingConfig(batch_size=100)))
+    state, problem = make_state(1, 10), make_problem(3, rows)
+    assert programs._chunk_length(program, problem, Strategy(rows=2), state) == length
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.strategy import Strategy, choose, map_members, padded_size
 
 TESTS = Path(__file__).parent
-ON_FOUR = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
 
 
 @pytest.mark.parametrize("devices", [1, 4])
@@ -55,7 +54,7 @@ def test_a_strategy_says_what_it_is(lanes, name):
 
 @pytest.mark.parametrize("size", [1, 9, 5000])
 def test_on_a_cpu_members_take_turns(size):
-    assert choose(size) == Strategy(1, jax.local_device_count())
+    assert choose(size) == Strategy(1, jax.device_count())
 
 
 @pytest.mark.parametrize(
@@ -63,7 +62,7 @@ def test_on_a_cpu_members_take_turns(size):
 )
 def test_on_an_accelerator_all_are_computed_at_once(size, devices, lanes, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(jax, "local_device_count", lambda: devices)
+    monkeypatch.setattr(jax, "device_count", lambda: devices)
     assert choose(size) == Strategy(lanes, devices)
     assert strategy.default_workers() == 1
     assert strategy.most_members() == 1024 * devices
@@ -81,8 +80,13 @@ def test_memory_is_known_where_the_device_tells(stats, limit, monkeypatch):
     assert strategy.memory_limit() == limit
 
 
-def on_four_devices(*argv, cwd):
-    env = {**os.environ, **ON_FOUR, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
+def on_devices(count, *argv, cwd):
+    env = {
+        **os.environ,
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
+    }
     done = subprocess.run(
         [sys.executable, *argv], cwd=cwd, env=env, capture_output=True, text=True, check=False
     )
@@ -97,11 +101,11 @@ def on_four_devices(*argv, cwd):
 @pytest.mark.slow
 def test_on_four_devices_members_end_as_alone(lanes, move, tmp_path):
     """Those that stop make room there too; the script compares the numbers."""
-    told = json.loads(on_four_devices(str(TESTS / "on_four_devices.py"), str(lanes), cwd=tmp_path))
+    told = json.loads(on_devices(4, str(TESTS / "on_four_devices.py"), str(lanes), cwd=tmp_path))
     assert move in told["moves"]
     assert set(told["devices"]) == {4}
     assert (told["strategy"]["devices"], told["strategy"]["population"]) == (4, 8)
-    assert told["chosen"] == [{"lanes": 1, "devices": 4}] * 3
+    assert told["chosen"] == [{"lanes": 1, "devices": 4, "rows": 1}] * 3
     assert told["workers"] == 1
 
 
@@ -112,8 +116,8 @@ def test_a_sweep_on_four_devices_gives_the_same_runs(tmp_path):
         "-m", "snnjax.train", "-m", "data.name=sklearn_wine", "model.depth=1", "model.width=8",
         "training.epochs=3,5", "seed=0,1,2", "logging=quiet", "hydra.sweep.dir=four",
     ]  # fmt: skip
-    on_four_devices(*sweep, cwd=tmp_path)
-    on_four_devices(*sweep[:-1], "hydra.sweep.dir=lanes", "hydra.launcher.lanes=2", cwd=tmp_path)
+    on_devices(4, *sweep, cwd=tmp_path)
+    on_devices(4, *sweep[:-1], "hydra.sweep.dir=lanes", "hydra.launcher.lanes=2", cwd=tmp_path)
     for folder, name in (("four", "one after another"), ("lanes", "2 in lockstep")):
         results = [read_result(tmp_path / folder / str(job)) for job in range(6)]
         assert {result["strategy"]["devices"] for result in results} == {4}

@@ -15,6 +15,7 @@ from snnjax.checkpoint.resume import Kept
 from snnjax.checkpoint.shelf import claim, tidy
 from snnjax.checkpoint.store import Leaves, write
 from snnjax.config.schema import CheckpointConfig
+from snnjax.processes import from_first
 from snnjax.sinks.base import warn
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class PopulationKeeper:
         }
         if not own:
             return state, 0
-        restored: MemberState = deal_out(strategy, overlaid(state, own))
+        restored: MemberState = deal_out(strategy, from_first(overlaid(state, own)))
         return restored, min(self.kept.epochs.get(number, 0) for number in numbers)
 
     def is_due(self) -> bool:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnjax import processes
+
 Leaves = Mapping[str, NDArray[Any]]
 """The arrays of a state by their places in it, all with a leading axis of members."""
 
@@ -122,6 +124,17 @@ def _checkpointer() -> tuple[Any, Any]:
     # What goes wrong is raised, and told in one line; Orbax logs its traceback three times.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     # Weights hardly shrink: compressing them takes longer than writing them.
-    state = orbax.PyTreeCheckpointHandler(use_compression=False)
-    items = orbax.CompositeCheckpointHandler(state=state, index=orbax.JsonCheckpointHandler())
-    return orbax, orbax.Checkpointer(items)
+    by = _writers(orbax)
+    state = orbax.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=by)
+    index = orbax.JsonCheckpointHandler(multiprocessing_options=by)
+    composite = orbax.CompositeOptions(multiprocessing_options=by)
+    items = orbax.CompositeCheckpointHandler(composite_options=composite, state=state, index=index)
+    return orbax, orbax.Checkpointer(items, multiprocessing_options=by)
+
+
+def _writers(orbax: Any) -> Any:
+    """Return who writes and reads: where processes train together the first one alone."""
+    if processes.is_alone():
+        return orbax.options.MultiprocessingOptions()
+    own = processes.index()
+    return orbax.options.MultiprocessingOptions(own, {own}, f"process-{own}")

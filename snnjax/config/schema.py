@@ -126,7 +126,11 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How long to train, in which steps, and which epoch's weights to keep."""
+    """How long to train, in which steps, and which epoch's weights to keep.
+
+    `devices` share the rows of every batch; null is one, or all of several processes
+    (`python -m snnjax.distributed`).
+    """
 
     epochs: int = number(100, low=1, high=1_000_000)
     batch_size: int = number(128, low=1, high=2**31 - 1, role="static")
@@ -139,6 +143,7 @@ class TrainingConfig:
     restore_best: bool = option(True)
     monte_carlo: int = number(0, low=0, high=1_000_000, off=0)
     precision: Literal["float32", "bf16", "float64"] = option("float32")
+    devices: Literal["all"] | int | None = number(None, low=1, high=1_000_000, role="run")
 
 
 @dataclass(frozen=True)
