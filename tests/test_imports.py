@@ -15,7 +15,7 @@ LAYERS = (
     ("multirun",),
     ("listing",),
     ("summary", "sweep"),
-    ("endings", "plan"),
+    ("endings", "grouping"),
     ("experiment",),
     ("checkpoint",),
     ("recorder",),
