@@ -4,13 +4,14 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 # Benchmarks: benchmarks/results/sweep.json, table of strategies.
 _CPU_LANES = 1
+_CPU_MEMBERS = 64
 _ACCELERATOR_LANES = 1024
 _TURNS = 4
 # Of the weights of a population several copies are kept: network, best network, optimizer.
@@ -59,6 +60,32 @@ def choose(size: int) -> Strategy:
     return Strategy(min(lanes, -(-size // devices)), devices)
 
 
+class Limits(NamedTuple):
+    """How large populations may be on a device.
+
+    Attributes:
+        members: Most in one.
+        weights: Most weights that their networks may have together.
+        turns: Populations for each worker at least.
+        lanes: Members computed in lockstep at most.
+    """
+
+    members: int
+    weights: int
+    turns: int
+    lanes: int
+
+
+def limits_on_cpu() -> Limits:
+    """Return the limits where each worker has a core."""
+    return Limits(_CPU_MEMBERS, _CPU_WEIGHTS, _TURNS, _CPU_LANES)
+
+
+def limits_on_accelerator(memory: int) -> Limits:
+    """Return the limits on an accelerator with so many bytes for arrays."""
+    return Limits(_ACCELERATOR_LANES, memory // _WEIGHT_BYTES, 1, _ACCELERATOR_LANES)
+
+
 def default_workers() -> int:
     """Return how many populations to train at once: one per core, one where devices are shared."""
     return core_count() if is_one_cpu() else 1
@@ -71,7 +98,8 @@ def is_one_cpu() -> bool:
 
 def most_members() -> int:
     """Return how many members a population may have: enough to fill an accelerator."""
-    return 64 if jax.default_backend() == "cpu" else _ACCELERATOR_LANES * jax.local_device_count()
+    cpu = jax.default_backend() == "cpu"
+    return _CPU_MEMBERS if cpu else _ACCELERATOR_LANES * jax.local_device_count()
 
 
 def most_files() -> int:

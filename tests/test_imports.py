@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 
 # From the top down: a module may import from its own folder and from lower layers.
 LAYERS = (
-    ("train", "callback", "models", "diagnose"),
+    ("train", "callback", "models", "diagnose", "plan"),
     ("slurm",),
     ("app", "contact_sheet", "schedules", "status"),
     ("multirun",),
