@@ -12,7 +12,7 @@ from snnjax.data.load import load_all
 from snnjax.fit import check_data, check_names, check_optimizer
 from snnjax.grouping import Bounds, Kind, kind_of, sizes_of
 from snnjax.plan.networks import network_of
-from snnjax.shapes import problem_of, row_class, with_rows_of
+from snnjax.shapes import bucket, problem_of, row_class, with_rows_of
 
 
 @dataclass(frozen=True)
@@ -133,10 +133,11 @@ def table_bytes(sets: Sequence[Dataset]) -> int:
         data.sha256 if data.features.dtype == np.uint8 else n: data for n, data in enumerate(sets)
     }
     rows = sum(len(data.targets) for data in own.values())
-    item = sets[0].features.dtype.itemsize
     target = 4 if problem.task == "classification" else 4 * problem.outputs
-    listed = sum(len(own) for data in sets for own in data.rows.values())
-    return rows * (problem.features * item + target) + 4 * listed
+    weight = 4 if sets[0].weights is not None else 0
+    listed = bucket(sum(len(own) for data in sets for own in data.rows.values()))
+    row = problem.features * sets[0].features.dtype.itemsize + target + weight
+    return rows * row + 4 * listed
 
 
 def _cut(entries: Sequence[Entry], size: int) -> Iterator[list[Entry]]:
