@@ -9,6 +9,7 @@ CHECKPOINTS_FOLDER = "checkpoints"
 DIAGNOSTICS_FILE = "diagnostics.npz"
 
 RUNS_FILE = "runs.jsonl"
+TABLE_FILE = "runs.parquet"
 SWEEP_FILE = "sweep.json"
 
 HYDRA_FOLDER = ".hydra"

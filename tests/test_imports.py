@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 LAYERS = (
     ("train", "callback", "models", "diagnose", "plan"),
     ("slurm",),
-    ("app", "contact_sheet", "schedules", "status"),
+    ("app", "contact_sheet", "report", "schedules", "status"),
     ("multirun",),
     ("listing",),
     ("summary", "sweep"),
@@ -34,6 +34,7 @@ LAYERS = (
     ("nn",),
     ("data", "theory"),
     ("figures",),
+    ("printed", "stats"),
     ("widths",),
     ("config",),
     ("registry", "metric_names", "interruption", "file_names", "source_code", "whole_file"),
@@ -65,6 +66,9 @@ NUMPY_ONLY = (
     "guard",
     "theory",
     "figures",
+    "printed",
+    "stats",
+    "report",
 )
 ON_DEVICE = PACKAGE / "theory" / "moments" / "device.py"
 

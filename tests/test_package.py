@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import slow_but
 
+from snnjax import printed
+
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = ["experiment=quickstart", "training=debug", "logging=quiet"]
 
@@ -48,6 +50,7 @@ def test_the_wheel_holds_every_configuration_file(wheel):
         for path in (ROOT / folder).rglob("*.yaml"):
             assert f"snnjax/{path.relative_to(ROOT)}" in names
     assert "snnjax/data/uci121.csv" in names
+    assert {f"snnjax/printed/{table}.csv" for table in printed.names()} <= names
     assert not [name for name in names if name.startswith(("tests/", "conf/", "benchmarks/"))]
 
 

@@ -4,6 +4,7 @@ What depends on the data set is judged by its entry in the catalog, before any f
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +36,9 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "regression": ("squared_error", "huber"),
     "multilabel": ("sigmoid",),
 }
+
+STUDIES = ("uci", "htru2", "tox21", "figure1", "keras", "glorot_table1")
+"""Published tables and figures that sweeps reproduce."""
 
 _MOST_ELEMENTS = 2**31  # of one array: indices of 32 bits end there
 
@@ -369,6 +373,15 @@ def passes_need_dropout(config: Config) -> str:
     return complaint("training.monte_carlo", show(passes), problem, "0, or model.dropout > 0")
 
 
+def study_is_a_name(config: Config) -> str:
+    """Refuse names of studies that could not be those of files or columns."""
+    study = config.sweep.study
+    if study is None or re.fullmatch(r"[A-Za-z0-9_]+", study):
+        return ""
+    allowed = f"{', '.join(STUDIES)}, or a name of letters, digits and _; null for none"
+    return complaint("sweep.study", show(study), "not a name", allowed, nearest(study, STUDIES))
+
+
 def no_such_folder(key: str, path: str) -> str:
     """Return a complaint about the value `path` of `key` unless it is an existing folder."""
     if Path(path).expanduser().is_dir():
@@ -402,4 +415,5 @@ RULES: Sequence[Rule] = (
     starts_are_not_undone,
     kept_moments_need_dropout,
     passes_need_dropout,
+    study_is_a_name,
 )

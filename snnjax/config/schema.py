@@ -182,10 +182,12 @@ class DiagnosticsConfig:
 class SweepConfig:
     """What a multirun does beside training its runs.
 
+    `study` names the published table that the runs belong to, or a study of the user's own.
     `skip_invalid` trains the valid combinations although others are not; `mix_versions` takes
     results of other source code or library versions for done.
     """
 
+    study: str | None = option(None, role="run")
     skip_invalid: bool = option(False, role="run")
     mix_versions: bool = option(False, role="run")
 

@@ -109,15 +109,29 @@ def _has_data(folder: Path) -> bool:
 
 
 def _read_run(folder: Path) -> Run:
-    settings = dict(_flat(_read_json(folder / CONFIG_FILE)))
+    settings = dict(flat(read_json(folder / CONFIG_FILE)))
     path = folder / DIAGNOSTICS_FILE
     record = _checked(path, _read_arrays(path)) if path.is_file() else {}
     result = folder / RESULT_FILE
-    best = _read_json(result).get("best_epoch") if result.is_file() else None
-    return Run(folder, settings, record, _read_lines(folder / METRICS_FILE), best)
+    best = read_json(result).get("best_epoch") if result.is_file() else None
+    return Run(folder, settings, record, read_history(folder), best)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's metrics, in order; none where it has written none.
+
+    Raises:
+        ConfigError: A line but the last, which may be being written, cannot be read.
+    """
+    return _read_lines(folder / METRICS_FILE)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises:
+        ConfigError: It cannot be read, or holds something else.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -197,9 +211,10 @@ def _read_surface(folder: Path) -> Surface:
     return Surface(folder, first, second, *(arrays[name] for name in _SURFACES))
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a tree, each with its dotted key."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value

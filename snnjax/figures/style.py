@@ -107,14 +107,14 @@ def save(figure: "Figure", path: Path) -> None:
 
     metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context(STYLE):
-        _settle(figure)
+        settle(figure)
         figure.savefig(path, dpi=DPI, metadata=metadata.get(path.suffix))
         if path.suffix != ".png" and path.stat().st_size > _HEAVY:
             _lighten(figure)
             figure.savefig(path, dpi=_COARSE_DPI, metadata=metadata.get(path.suffix))
 
 
-def _settle(figure: "Figure") -> None:
+def settle(figure: "Figure") -> None:
     """Lay a figure out and keep it so: the solver's last digits are not the same every time."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")

@@ -31,6 +31,11 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         "allowed: null",
     ),
     (
+        {"sweep": {"study": "figure 1"}},
+        "sweep.study=figure 1: not a name; allowed: uci, htru2, tox21, figure1, keras, "
+        "glorot_table1, or a name of letters, digits and _; null for none; did you mean figure1?",
+    ),
+    (
         {"data": {"name": "miniboone"}},
         "data.name=miniboone: its predictors are missing from the published archive; "
         "allowed: the other 120 UCI sets, or any other name",

@@ -1,0 +1,1 @@
+"""Reports from run folders: tables, ranks, tests and figures on one page."""

@@ -1,0 +1,1 @@
+"""The sections of a report: from evidence to tables and figures, None where nothing fits."""
