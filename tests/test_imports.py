@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "snnjax"
 
 # From the top down: a module may import from its own folder and from lower layers.
 LAYERS = (
-    ("train", "callback", "models", "diagnose", "plan"),
+    ("train", "callback", "collect", "models", "diagnose", "plan"),
     ("slurm",),
     ("app", "contact_sheet", "report", "schedules", "status"),
     ("multirun",),
@@ -57,6 +57,7 @@ NUMPY_ONLY = (
     "summary",
     "listing",
     "status",
+    "collect",
     "endings",
     "multirun",
     "app",
