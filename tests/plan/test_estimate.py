@@ -90,9 +90,10 @@ def test_the_memory_of_members_is_that_of_their_states(rates, config):
     held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     network = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.network))
     memory = estimate.memory_of(one)
-    assert memory.params == memory.best == one.size * network
-    # Beside it counters of steps.
-    assert 0 <= one.size * (held - network) - memory.optimizer <= 12 * one.size
+    assert memory.params == memory.best
+    # Beside them are single numbers: of padding, of steps.
+    assert 0 <= network - memory.params // one.size <= 16
+    assert 0 <= held - network - memory.optimizer // one.size <= 16
 
 
 def test_time_is_the_sum_of_its_parts(rates):
@@ -113,7 +114,7 @@ def test_tasks_share_all_runs(rates, nodes, cores):
     assert len(estimate.tasks) <= nodes
     longest = max(task.seconds for task in estimate.tasks)
     assert longest >= estimate.training_seconds / (nodes * cores)
-    assert longest <= estimate.training_seconds + estimate.compile_seconds
+    assert longest <= (estimate.training_seconds + estimate.compile_seconds) * (1 + 1e-9)
 
 
 def test_accelerators_train_in_lockstep(rates):
