@@ -107,9 +107,11 @@ def main() -> None:
     parser.add_argument("--calibration", type=Path, help="of this machine")
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
+    load = round(os.getloadavg()[0], 2)
     rates = read(arguments.calibration) if arguments.calibration else calibrate(print)
     results = {}
     content = {"machine": describe(), "calibration": vars(rates), "seeds": SEEDS}
+    content["load_before_calibration"] = load
     for name, overrides in SWEEPS.items():
         load = round(os.getloadavg()[0], 2)
         measured, said = measure(overrides, arguments.turns), estimate(overrides, rates)
