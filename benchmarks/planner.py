@@ -85,9 +85,9 @@ def estimate(overrides: tuple[str, ...], rates: Rates) -> dict:
     """Return what the planner says of a sweep."""
     own = check_overrides([*UCI, *overrides, f"seed=range({SEEDS})"])
     jobs = read_jobs(own, multirun=True)
-    groups, _ = group(jobs.kinds)
+    batches = [group(batch)[0] for batch in jobs.batches()]
     cores = len(os.sched_getaffinity(0))
-    return facts(Estimate(jobs, groups, rates, Place(cores=cores)))
+    return facts(Estimate(jobs, batches, rates, Place(cores=cores)))
 
 
 def compare(measured: dict, said: dict) -> dict:
