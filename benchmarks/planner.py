@@ -85,9 +85,9 @@ def estimate(overrides: tuple[str, ...], rates: Rates) -> dict:
     """Return what the planner says of a sweep."""
     own = check_overrides([*UCI, *overrides, f"seed=range({SEEDS})"])
     jobs = read_jobs(own, multirun=True)
-    groups, _ = group(jobs.kinds)
+    batches = [group(batch)[0] for batch in jobs.batches()]
     cores = len(os.sched_getaffinity(0))
-    return facts(Estimate(jobs, groups, rates, Place(cores=cores)))
+    return facts(Estimate(jobs, batches, rates, Place(cores=cores)))
 
 
 def compare(measured: dict, said: dict) -> dict:
@@ -107,9 +107,11 @@ def main() -> None:
     parser.add_argument("--calibration", type=Path, help="of this machine")
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
+    load = round(os.getloadavg()[0], 2)
     rates = read(arguments.calibration) if arguments.calibration else calibrate(print)
     results = {}
     content = {"machine": describe(), "calibration": vars(rates), "seeds": SEEDS}
+    content["load_before_calibration"] = load
     for name, overrides in SWEEPS.items():
         load = round(os.getloadavg()[0], 2)
         measured, said = measure(overrides, arguments.turns), estimate(overrides, rates)

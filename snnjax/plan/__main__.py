@@ -67,12 +67,12 @@ def _plan(given: argparse.Namespace) -> int:
     place = place_of(asked, rates)
     began = time.perf_counter()
     jobs = read_jobs(overrides, given.multirun)
-    groups, failed = group(jobs.kinds)
-    jobs = jobs._replace(invalid=Counter(jobs.invalid) + failed)
-    if not groups:
+    batches, failed = zip(*map(group, jobs.batches()), strict=True)
+    jobs = jobs._replace(invalid=sum(failed, Counter(jobs.invalid)))
+    if not any(batches):
         lines = (f"{line}  ({n} of {jobs.runs} runs)" for line, n in jobs.invalid.items())
         raise ConfigError([*lines])
-    estimate = Estimate(jobs, groups, rates, place)
+    estimate = Estimate(jobs, batches, rates, place)
     text = json.dumps(facts(estimate), indent=1) if given.json else describe(estimate)
     print(text if given.json else f"{text}\nplanned in {time.perf_counter() - began:.1f} seconds")
     return DONE

@@ -112,12 +112,8 @@ def _time(estimate: Estimate) -> Iterator[tuple[str, str]]:
     nodes = f"{place.nodes} node{'s' * (place.nodes != 1)}"
     yield f"on {nodes} of {parts}", duration(3600 * estimate.hours)
     if len(times) > 1:
-        yield (
-            "tasks",
-            (
-                f"{len(times)}, the longest {duration(max(times))}, "
-                f"the shortest {duration(min(times))}"
-            ),
-        )
+        stages = f" in {len(estimate.stages)} stages" if len(estimate.stages) > 1 else ""
+        longest, shortest = duration(max(times)), duration(min(times))
+        yield "tasks", f"{len(times)}{stages}, the longest {longest}, the shortest {shortest}"
     source = machine.get("from") or f"calibrated {machine.get('date', '')}".strip()
     yield "measured on", f"{machine.get('kind') or machine['platform']}, {source}"

@@ -11,13 +11,12 @@ from snnjax.config.split import Program
 from snnjax.grouping import Bounds
 from snnjax.plan.groups import Entry, Group, Population, populations_of
 from snnjax.plan.jobs import Jobs
+from snnjax.plan.memory import Memory, memory_of, state_bytes
 from snnjax.plan.networks import network_of
 from snnjax.plan.rates import Rates
-from snnjax.plan.work import Work, optimizer_slots, total, work_of
+from snnjax.plan.work import Work, total, work_of
 from snnjax.slurm.parts import cut
 from snnjax.strategy import limits_on_accelerator, limits_on_cpu, most_files
-
-_COPIES = 2  # the network, and that of the best epoch
 
 
 @dataclass(frozen=True)
@@ -61,30 +60,6 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Bytes of a population.
-
-    Attributes:
-        params: Its networks.
-        optimizer: What the optimizer keeps beside them.
-        best: Networks of the best epochs.
-        computed: Gradients and activations of those in lockstep, roughly.
-        data: The data sets it shares.
-    """
-
-    params: int
-    optimizer: int
-    best: int
-    computed: int
-    data: int
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.params + self.optimizer + self.best + self.computed + self.data
-
-
-@dataclass(frozen=True)
 class Task:
     """A part of the sweep: its runs, and the seconds it takes from start to end."""
 
@@ -98,14 +73,18 @@ class Estimate:
 
     Args:
         jobs: The sweep.
-        groups: Its runs as `groups.group` returns them.
+        batches: Its runs, as `groups.group` returns those of each batch that is launched.
         rates: Of the machine.
         place: Where.
     """
 
-    def __init__(self, jobs: Jobs, groups: Sequence[Group], rates: Rates, place: Place) -> None:
-        self.jobs, self.groups, self.rates, self.place = jobs, groups, rates, place
-        self.populations = populations_of(groups, place.bounds(), 1)
+    def __init__(
+        self, jobs: Jobs, batches: Sequence[Sequence[Group]], rates: Rates, place: Place
+    ) -> None:
+        self.jobs, self.rates, self.place = jobs, rates, place
+        self.groups = [group for batch in batches for group in batch]
+        self._batches = [populations_of(batch, place.bounds()) for batch in batches if batch]
+        self.populations = [population for batch in self._batches for population in batch]
         self._works: dict[Hashable, Work] = {}
         self._seconds = {id(own): self._train(own) for own in self.populations}
 
@@ -156,22 +135,21 @@ class Estimate:
         return self.start_seconds + self.training_seconds + self.compile_seconds
 
     @cached_property
+    def stages(self) -> list[list[Task]]:
+        """For every batch its parts as `slurm.parts` cuts them."""
+        return [self._tasks(batch) for batch in self._batches]
+
+    @property
     def tasks(self) -> list[Task]:
-        """The parts as `slurm.parts` cuts them."""
-        places: dict[Program, int] = {}
-        ordered = sorted(
-            self.populations,
-            key=lambda own: places.setdefault(own.group.kind.program, len(places)),
-        )
-        pieces = cut([own.cost for own in ordered], self.place.tasks)
-        return [self._task(ordered[a:b]) for a, b in pieces]
+        """The parts of all batches."""
+        return [task for tasks in self.stages for task in tasks]
 
     @property
     def hours(self) -> float:
-        """From the start to the end of the longest task."""
-        longest = max((task.seconds for task in self.tasks), default=0.0)
+        """From the start to the end of the longest task, batch after batch."""
+        longest = sum(max(task.seconds for task in tasks) for tasks in self.stages)
         alone = self.rates.start if self.place.tasks > 1 else 0.0  # each task is a process
-        return (self.start_seconds + alone + longest) / 3600
+        return (self.start_seconds + alone * len(self.stages) + longest) / 3600
 
     @cached_property
     def largest(self) -> Memory:
@@ -180,22 +158,7 @@ class Estimate:
 
     def memory_of(self, population: Population) -> Memory:
         """Count the memory of a population."""
-        group, size = population.group, population.size
-        program = group.kind.program
-        network = network_of(program, group.whole)
-        item = 8 if program.training.precision == "float64" else 4
-        member = (network.parameters + network.moving) * item
-        slots = optimizer_slots(program.optimizer)
-        at_once = min(self.place.lanes, size)
-        batch = min(program.training.batch_size, group.problem.train_rows[-1])
-        computed = network.parameters + 2 * batch * network.units
-        return Memory(
-            params=size * member,
-            optimizer=round(size * network.parameters * slots * item),
-            best=size * member * (_COPIES - 1),
-            computed=at_once * computed * item,
-            data=group.table_bytes,
-        )
+        return memory_of(population, self.place.lanes)
 
     @cached_property
     def disk(self) -> tuple[float, float]:
@@ -206,22 +169,17 @@ class Estimate:
                 lines = entry.config.training.epochs / entry.config.logging.every
                 own = self.rates.run_bytes + lines * self.rates.report_bytes
                 if entry.config.checkpoint.final:
-                    own += self._kept(group)
+                    own += state_bytes(group)
                 folders += entry.count * own
         at_once = self.place.tasks * self.place.workers
         kept = sorted((self._checkpoints(own) for own in self.populations), reverse=True)
         return folders, float(sum(kept[:at_once]))
 
-    def _kept(self, group: Group) -> float:
-        """Return the bytes of the state of one member."""
-        one = self.memory_of(Population(group, group.entries[:1], 1))
-        return one.params + one.optimizer + one.best
-
     def _checkpoints(self, population: Population) -> float:
         settings = [entry.config.checkpoint for entry in population.entries]
         if all(own.every is None for own in settings):
             return 0.0
-        return max(own.keep for own in settings) * population.count * self._kept(population.group)
+        return max(own.keep for own in settings) * population.count * state_bytes(population.group)
 
     def _work(self, group: Group, entry: Entry) -> Work:
         epochs = entry.config.training.epochs
@@ -247,6 +205,14 @@ class Estimate:
                     layers = network_of(group.kind.program, group.whole).layers
                     found[key] = self.rates.compilation(key[0], layers)
         return found
+
+    def _tasks(self, populations: Sequence[Population]) -> list[Task]:
+        places: dict[Program, int] = {}
+        ordered = sorted(
+            populations, key=lambda own: places.setdefault(own.group.kind.program, len(places))
+        )
+        pieces = cut([own.cost for own in ordered], self.place.tasks)
+        return [self._task(ordered[a:b]) for a, b in pieces]
 
     def _task(self, populations: Sequence[Population]) -> Task:
         """Let workers take populations, the dearest first, each compiling what is new to all."""

@@ -1,6 +1,5 @@
 """Measures what runs take beside their training: composing, folders, records, the disk."""
 
-import json
 import os
 import subprocess
 import sys
@@ -24,28 +23,19 @@ _SWEEP = (
 _BLOCK = 4096
 _MEANS = ("hydra.launcher.workers=1", "hydra.launcher.members=8")
 
-# The program, with the CPU seconds of its process, and of those it has started, at three moments.
+# The program; it writes down the CPU seconds of its process when the first run is trained.
 _CHILD = """
-import atexit, json, os, sys
-
-def seconds():
-    times = os.times()
-    return times.user + times.system, times.children_user + times.children_system
-
-told = []
-atexit.register(lambda: open(sys.argv.pop(1), "w").write(json.dumps([*told, sum(seconds())])))
-path = sys.argv[1]
+import sys, time
 import snnjax.app, snnjax.sweep
-train = snnjax.sweep.run_sweep
+train, told = snnjax.sweep.run_sweep, sys.argv.pop(1)
 
 def timed(*arguments):
-    told.append(seconds()[0])
+    with open(told, "w") as file:
+        file.write(str(time.process_time()))
     return train(*arguments)
 
 snnjax.sweep.run_sweep = timed
-sys.argv[1:] = sys.argv[2:]
 snnjax.app.main()
-sys.argv.insert(1, path)
 """
 
 
@@ -111,9 +101,11 @@ def _measure(cache: Path, runs: int, epochs: int) -> _Taken:
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     command = [sys.executable, "-c", _CHILD, str(told), "-m", *_overrides(runs, epochs), *_MEANS]
     command += [f"hydra.sweep.dir={sweep}", "sweep.mix_versions=true"]
+    began = _children_seconds()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    end = _children_seconds() - began  # that of wandb, which it starts, included
     try:
-        before, end = json.loads(told.read_bytes())
+        before = float(told.read_text())
     except (OSError, ValueError) as error:
         said = done.stderr.strip().splitlines() or ["nothing was said"]
         raise FoldersError(f"a sweep of {runs} runs failed: {said[-1]}") from error
@@ -122,6 +114,12 @@ def _measure(cache: Path, runs: int, epochs: int) -> _Taken:
     sweep.rename(sweep.with_name(f"{sweep.name}-{told.stat().st_mtime_ns}"))
     told.unlink()
     return _Taken(before, end - before, size)
+
+
+def _children_seconds() -> float:
+    """Return the CPU seconds of all processes that have ended below this one."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _bytes(path: Path) -> int:

@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from hydra import initialize_config_dir
@@ -46,12 +47,20 @@ class Jobs(NamedTuple):
         invalid: Mistakes, and how many jobs have each.
         runs: All jobs.
         trials: Those that differ in more than seed, fold and data set.
+        stages: How many of the kinds belong to each batch that is launched after the one before;
+            empty for a single one.
     """
 
     kinds: list[tuple[Config, int]]
     invalid: Counter[str]
     runs: int
     trials: int
+    stages: tuple[int, ...] = ()
+
+    def batches(self) -> list[list[tuple[Config, int]]]:
+        """Return the kinds of each batch."""
+        ends = [*accumulate(self.stages or (len(self.kinds),))]
+        return [self.kinds[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def read_jobs(overrides: Sequence[str], multirun: bool = False, *, alike: bool = True) -> Jobs:
@@ -79,23 +88,23 @@ def read_jobs(overrides: Sequence[str], multirun: bool = False, *, alike: bool =
         # The sweeper writes into the folder of the sweep.
         here = [*overrides, f"hydra.sweep.dir={empty}"]
         master = hydra.compose_config(PRIMARY, here, run_mode=RunMode.MULTIRUN)
-        jobs = _expanded(hydra.config_loader, master)
-        return _Counting(Composer(hydra.config_loader, master), alike).count(jobs)
+        counting = _Counting(Composer(hydra.config_loader, master), alike)
+        return counting.count(_expanded(hydra.config_loader, master))
 
 
-def _expanded(loader: Any, master: Any) -> list[Sequence[str]]:
-    """Return the overrides of every job: what the sweeper hands to its launcher."""
-    jobs: list[Sequence[str]] = []
+def _expanded(loader: Any, master: Any) -> list[list[Sequence[str]]]:
+    """Return the overrides of every job by batch: what the sweeper hands to its launcher."""
+    batches: list[list[Sequence[str]]] = []
     listing = copy.deepcopy(master)
     with read_write(listing), open_dict(listing):
         listing.hydra.launcher = {"_target_": _LISTING}
     sweeper: Any = Plugins.instance().instantiate_sweeper(
         config=listing,
         hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks()),
-        task_function=jobs.extend,
+        task_function=batches.append,
     )
     sweeper.sweep([*listing.hydra.overrides.task])
-    return jobs
+    return batches
 
 
 class _Counting:
@@ -107,18 +116,38 @@ class _Counting:
         self._members = _members()
         self._tokens: dict[str, tuple[bool, Any]] = {}
 
-    def count(self, jobs: Sequence[Sequence[str]]) -> Jobs:
-        """Count jobs by kind."""
+    def count(self, batches: Sequence[Sequence[Sequence[str]]]) -> Jobs:
+        """Count jobs by kind, batch by batch."""
+        trials: set[Tokens] = set()
+        kinds: list[tuple[Config, int]] = []
+        stages: list[int] = []
+        invalid = Counter[str]()
+        allowed = True
+        for jobs in batches:
+            before = len(kinds)
+            allowed &= self._count(jobs, kinds, invalid, trials)
+            stages.append(len(kinds) - before)
+        runs = sum(map(len, batches))
+        if invalid and not (kinds and allowed):
+            raise ConfigError([f"{line}  ({n} of {runs} runs)" for line, n in invalid.items()])
+        return Jobs(kinds, invalid, runs, len(trials), tuple(stages))
+
+    def _count(
+        self,
+        jobs: Sequence[Sequence[str]],
+        kinds: list[tuple[Config, int]],
+        invalid: Counter[str],
+        trials: set[Tokens],
+    ) -> bool:
+        """Count one batch; return whether all of it allows that others are invalid."""
         # A kind is what decides on the data set beside what decides on the rest.
         first: dict[tuple[Tokens, Tokens], Sequence[str]] = {}
         counts: Counter[tuple[Tokens, Tokens]] = Counter()
-        trials = set()
         for job in jobs:
-            rest, data = self._kind(job)
-            counts[rest, data] += 1
-            first.setdefault((rest, data), job)
+            kind = self._kind(job)
+            counts[kind] += 1
+            first.setdefault(kind, job)
             trials.add(_trial(job))
-        kinds, invalid = [], Counter[str]()
         allowed = True
         for kind, config in self._composed(first):
             if isinstance(config, ConfigError):
@@ -126,9 +155,7 @@ class _Counting:
             else:
                 allowed &= config.sweep.skip_invalid
                 kinds.append((config, counts[kind]))
-        if invalid and not (kinds and allowed):
-            raise ConfigError([f"{line}  ({n} of {len(jobs)} runs)" for line, n in invalid.items()])
-        return Jobs(kinds, invalid, len(jobs), len(trials))
+        return allowed
 
     def _composed(
         self, first: dict[tuple[Tokens, Tokens], Sequence[str]]

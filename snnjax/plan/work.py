@@ -15,7 +15,7 @@ from snnjax.config.split import IN_MEMBER, Program
 from snnjax.data.dataset import SPLITS, Dataset
 from snnjax.evaluation import block_sizes
 from snnjax.optim.optimizers import make_optimizer
-from snnjax.plan.networks import network_of
+from snnjax.plan.networks import Network, network_of
 from snnjax.shapes import Problem
 
 KNOTS = (8, 32, 128, 512, 1024)
@@ -24,12 +24,21 @@ KNOTS = (8, 32, 128, 512, 1024)
 PER_DISPATCH = ("epochs", "steps", "layer_steps")
 """What members in lockstep take once."""
 
-PER_MEMBER = ("rows", "inputs", "updates", *(f"flops_{knot}" for knot in KNOTS))
+SIZES = (2**16, 2**20)
+"""Weights of a matrix for which it is known how long a step takes to update one: those of small
+matrices are in a core's cache when they are updated."""
+
+PER_MEMBER = (
+    *("rows", "inputs"),
+    *(f"updates_{size}" for size in SIZES),
+    *(f"flops_{knot}" for knot in KNOTS),
+)
 """What each member takes for itself."""
 
 FEATURES = (*PER_DISPATCH, *PER_MEMBER)
 """What time is made of: epochs; optimizer steps; those times matrices; rows and numbers gathered;
-weights updated, an SGD with momentum as the unit; FLOPs by the fan_in of the matrix."""
+weights updated by the size of the matrix, an SGD with momentum as the unit; FLOPs by the fan_in of
+the matrix."""
 
 _UPDATED = 3  # arrays that a step of SGD with momentum goes through
 _ANY = 0.5  # stands for a member's number: inside every range
@@ -77,7 +86,7 @@ def work_of(
             steps * network.layers,
             rows,
             rows * problem.features,
-            steps * network.parameters * (2 + optimizer_slots(program.optimizer)) / _UPDATED,
+            *(steps * (2 + optimizer_slots(program.optimizer)) / _UPDATED * _updates(network)),
             *(flops_of_training + flops_of_evaluation),
         ],
         np.float64,
@@ -90,8 +99,12 @@ def shares_of_knots(fan_in: int) -> NDArray[np.float64]:
 
     It is linear in the logarithm of the fan_in, and constant beyond the last knots.
     """
-    logs = np.log2(np.array(KNOTS, np.float64))
-    return np.array([np.interp(np.log2(fan_in), logs, row) for row in np.eye(len(KNOTS))])
+    return _shares(fan_in, KNOTS)
+
+
+def _shares(value: float, knots: Sequence[int]) -> NDArray[np.float64]:
+    logs = np.log2(np.array(knots, np.float64))
+    return np.array([np.interp(np.log2(value), logs, row) for row in np.eye(len(knots))])
 
 
 @lru_cache(maxsize=1000)
@@ -119,6 +132,12 @@ def _flops(program: Program, problem: Problem) -> tuple[NDArray[np.float64], NDA
     """Return (knots,) FLOPs of a row in a training step, and of one that is evaluated."""
     network = network_of(program, problem)
     return _at_knots(network.training()), _at_knots(network.forward())
+
+
+def _updates(network: Network) -> NDArray[np.float64]:
+    """Return (sizes,) the weights of a network by the sizes of its matrices."""
+    weights = [m.fan_in * m.columns for m in network.matrices]
+    return np.sum([size * _shares(size, SIZES) for size in weights], axis=0)
 
 
 def _at_knots(flops: Mapping[int, int]) -> NDArray[np.float64]:

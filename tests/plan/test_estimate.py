@@ -1,6 +1,7 @@
 """Work, memory and hours of sweeps, against what is counted by hand, traced, and trained."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 
@@ -69,7 +70,7 @@ def estimate_of(rates, *configs: tuple[Config, int], **place: int) -> Estimate:
     groups, failed = group(configs)
     assert not failed
     runs = sum(count for _, count in configs)
-    return Estimate(Jobs([*configs], failed, runs, len(configs)), groups, rates, Place(**place))
+    return Estimate(Jobs([*configs], failed, runs, len(configs)), [groups], rates, Place(**place))
 
 
 @pytest.mark.parametrize(
@@ -90,9 +91,10 @@ def test_the_memory_of_members_is_that_of_their_states(rates, config):
     held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     network = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.network))
     memory = estimate.memory_of(one)
-    assert memory.params == memory.best == one.size * network
-    # Beside it counters of steps.
-    assert 0 <= one.size * (held - network) - memory.optimizer <= 12 * one.size
+    assert memory.params == memory.best
+    # Beside them are single numbers: of padding, of steps.
+    assert 0 <= network - memory.params // one.size <= 16
+    assert 0 <= held - network - memory.optimizer // one.size <= 16
 
 
 def test_time_is_the_sum_of_its_parts(rates):
@@ -113,7 +115,18 @@ def test_tasks_share_all_runs(rates, nodes, cores):
     assert len(estimate.tasks) <= nodes
     longest = max(task.seconds for task in estimate.tasks)
     assert longest >= estimate.training_seconds / (nodes * cores)
-    assert longest <= estimate.training_seconds + estimate.compile_seconds
+    assert longest <= (estimate.training_seconds + estimate.compile_seconds) * (1 + 1e-9)
+
+
+def test_batches_follow_one_another(rates):
+    groups, _ = group([(WINE, 40)])
+    jobs = Jobs([(WINE, 40)] * 2, Counter(), 80, 1, (1, 1))
+    assert jobs.batches() == [[(WINE, 40)]] * 2
+    place = Place(nodes=2, cores=2)
+    both, one = (Estimate(jobs, [groups] * n, rates, place) for n in (2, 1))
+    assert both.stages == [*one.stages, *one.stages]
+    begin = one.start_seconds
+    assert 3600 * both.hours - begin == pytest.approx(2 * (3600 * one.hours - begin))
 
 
 def test_accelerators_train_in_lockstep(rates):
@@ -176,12 +189,12 @@ def test_a_trained_sweep_is_what_was_told(rates, tmp_path):
     ]
     account = run_sweep(runs, tmp_path, Means(workers=1)).account
     groups, _ = group(told.kinds)
-    estimate = Estimate(told, groups, rates, Place())
+    estimate = Estimate(told, [groups], rates, Place())
     assert account["populations"] == len(estimate.populations)
     assert account["programs"] == estimate.compilations.total()
     for run in runs:
         (run.folder / ".hydra").mkdir()
-    measured = Estimate(told, groups, rates_from(tmp_path, rates), Place())
+    measured = Estimate(told, [groups], rates_from(tmp_path, rates), Place())
     spent = [json.loads(path.read_text()) for path in tmp_path.glob("*/result.json")]
     seconds = sum(result["training_seconds"] for result in spent)
     assert measured.training_seconds == pytest.approx(seconds, rel=0.5)

@@ -65,6 +65,12 @@ def test_numbers_are_counted_and_not_composed():
     assert [count for _, count in jobs.kinds] == [6] * 4
 
 
+def test_batches_are_counted_apart():
+    overrides = [*SWEEPS["numbers"], "hydra.sweeper.max_batch_size=10"]
+    jobs = read_jobs(check_overrides(overrides), True)
+    assert [sum(count for _, count in batch) for batch in jobs.batches()] == [10, 10, 4]
+
+
 def test_what_cannot_be_trained_is_refused():
     overrides = check_overrides(["model.form=conic", "model=snn,highway"])
     with pytest.raises(ConfigError, match=r"model\.form=conic"):
