@@ -84,7 +84,7 @@ def evaluate(
     Returns:
         The sums of `metrics.summarize`, and the scores of `step.eval_step`, (length, classes).
     """
-    whole, rest = _block_sizes(problem, length)
+    whole, rest = block_sizes(problem, length)
     used = used_columns(problem, arrays.view)
 
     def block_sums(start: jax.Array, size: int) -> tuple[dict[str, Any], jax.Array]:
@@ -187,7 +187,7 @@ def used_columns(problem: Problem, view: View) -> Used | None:
     return view.used if problem.is_padded else None
 
 
-def _block_sizes(problem: Problem, length: int) -> tuple[int, int]:
+def block_sizes(problem: Problem, length: int) -> tuple[int, int]:
     """Return the rows to evaluate at once, and of what is left over where sets can be small."""
     whole = min(length, _EVAL_ROWS)
     smallest = (problem.validation_rows or problem.train_rows)[0]

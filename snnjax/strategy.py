@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
@@ -22,6 +22,7 @@ Sharing: TypeAlias = Literal["all"] | int | None
 
 # Benchmarks: benchmarks/results/sweep.json, table of strategies.
 _CPU_LANES = 1
+_CPU_MEMBERS = 64
 _ACCELERATOR_LANES = 1024
 _TURNS = 4
 # Of the weights of a population several copies are kept: network, best network, optimizer.
@@ -113,6 +114,32 @@ def row_devices(sharing: Sharing) -> int:
     return rows
 
 
+class Limits(NamedTuple):
+    """How large populations may be on a device.
+
+    Attributes:
+        members: Most in one.
+        weights: Most weights that their networks may have together.
+        turns: Populations for each worker at least.
+        lanes: Members computed in lockstep at most.
+    """
+
+    members: int
+    weights: int
+    turns: int
+    lanes: int
+
+
+def limits_on_cpu() -> Limits:
+    """Return the limits where each worker has a core."""
+    return Limits(_CPU_MEMBERS, _CPU_WEIGHTS, _TURNS, _CPU_LANES)
+
+
+def limits_on_accelerator(memory: int) -> Limits:
+    """Return the limits on an accelerator with so many bytes for arrays."""
+    return Limits(_ACCELERATOR_LANES, memory // _WEIGHT_BYTES, 1, _ACCELERATOR_LANES)
+
+
 def default_workers() -> int:
     """Return how many populations to train at once: one per core, one where devices are shared."""
     return core_count() if is_one_cpu() else 1
@@ -125,7 +152,8 @@ def is_one_cpu() -> bool:
 
 def most_members() -> int:
     """Return how many members a population may have: enough to fill an accelerator."""
-    return 64 if jax.default_backend() == "cpu" else _ACCELERATOR_LANES * jax.device_count()
+    cpu = jax.default_backend() == "cpu"
+    return _CPU_MEMBERS if cpu else _ACCELERATOR_LANES * jax.device_count()
 
 
 def most_files() -> int:

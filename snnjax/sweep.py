@@ -20,7 +20,7 @@ from snnjax.sinks.sweep_progress import PopulationProgress, SweepProgress, open_
 from snnjax.sinks.wandb_run import prepare
 
 if TYPE_CHECKING:
-    from snnjax.plan import Plan, Planned
+    from snnjax.grouping import Plan, Planned
 
 Ended = RunResult | Exception
 
@@ -124,7 +124,7 @@ def _train_what_is_left(
     """Train what has not ended and no other process is at; note in `ended` what ends."""
     _prepare(runs)
     from snnjax.compilation import compilation_count, program_count
-    from snnjax.plan import plan
+    from snnjax.grouping import plan
 
     planned = plan(runs, left, means)
     ended |= planned.failed
@@ -236,7 +236,7 @@ def _wait_for_others(runs: Sequence[Run], left: Sequence[int], ended: dict[int, 
 
 def _prepare(runs: Sequence[Run]) -> None:
     """Import what two threads must not import at once: what loads NumPy extensions."""
-    importlib.import_module("snnjax.plan")
+    importlib.import_module("snnjax.grouping")
     from snnjax.compilation import keep_compiled
 
     keep_compiled()

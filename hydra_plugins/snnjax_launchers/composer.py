@@ -71,23 +71,38 @@ class Composer:
         self._loader = loader
         self._master = master
         self._parser = OverridesParser.create(config_loader=loader)
-        self._parsed: dict[str, Override] = {}
+        self._parsed: dict[str, tuple[Override, bool]] = {}
         self._families: dict[tuple[str, ...], _Family] = {}
 
     def compose(self, number: int, overrides: Sequence[str]) -> Job:
         """Compose job `number` as Hydra would with these overrides."""
         parsed = [self._parse(text) for text in overrides]
-        kin = tuple(p.key_or_group if self._is_plain(p) else str(p.input_line) for p in parsed)
+        plain = [override for override, is_plain in parsed if is_plain]
+        task = [override for override, _ in parsed if not override.is_hydra_override()]
+        return self._family(overrides).compose(number, plain, task)
+
+    def plain(self, text: str) -> tuple[str, Any] | None:
+        """Return the key and the value that an override sets, None if it does anything else."""
+        override, is_plain = self._parse(text)
+        return (override.key_or_group, override.value()) if is_plain else None
+
+    def is_closed(self, overrides: Sequence[str]) -> bool:
+        """Tell whether no value of a job follows from another: none is an interpolation."""
+        return self._family(overrides).is_closed
+
+    def _family(self, overrides: Sequence[str]) -> "_Family":
+        parsed = [self._parse(text) for text in overrides]
+        kin = tuple(p.key_or_group if is_plain else str(p.input_line) for p, is_plain in parsed)
         if kin not in self._families:
             composed = self._loader.load_sweep_config(self._master, list(overrides))
             self._families[kin] = _Family(composed)
-        plain = [p for p in parsed if self._is_plain(p)]
-        task = [p for p in parsed if not p.is_hydra_override()]
-        return self._families[kin].compose(number, plain, task)
+        return self._families[kin]
 
-    def _parse(self, text: str) -> Override:
+    def _parse(self, text: str) -> tuple[Override, bool]:
+        """Return an override, and whether it sets the value of a key; texts recur."""
         if text not in self._parsed:
-            self._parsed[text] = self._parser.parse_override(text)
+            override = self._parser.parse_override(text)
+            self._parsed[text] = override, self._is_plain(override)
         return self._parsed[text]
 
     def _is_plain(self, override: Override) -> bool:
@@ -123,6 +138,7 @@ class _Family:
         composed.hydra.runtime.output_dir = "."
         self._hydras = (composed.hydra, self._seen.hydra)
         self._values = PlainValues(composed)
+        self.is_closed = self._values.exchanged({}) is not None
         task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         self._task_text = YamlTemplate(task)
         self._hydra_text = YamlTemplate(OmegaConf.masked_copy(composed, "hydra"))

@@ -200,9 +200,10 @@ class PopulationKeeper:
         own = self._own
         if own.writing is not None:
             wait([own.writing], interruption.seconds_left(self.config.grace))
-        if own.is_claimed or self.kept.leaves:
+        if own.is_claimed or self.kept.leaves or self.kept.shelves:
             own.stack.close()
-            tidy(self.shelf, self.config.keep)
+            for shelf in (self.shelf, *self.kept.shelves):
+                tidy(shelf, self.config.keep)
 
     def _described(self, member: int, epoch: int, *spent: float) -> dict[str, Any]:
         before = self.kept.seconds.get(member, (0.0, 0.0))

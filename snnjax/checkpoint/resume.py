@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnjax.checkpoint.leaves import Shapes, shapes_in
-from snnjax.checkpoint.shelf import Checkpoint, list_checkpoints
+from snnjax.checkpoint.shelf import Checkpoint, list_checkpoints, other_shelves
 from snnjax.checkpoint.store import DamagedError, Leaves, read
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
@@ -22,6 +22,10 @@ from snnjax.sinks.base import warn
 _SUFFIX = (
     "; train it from the start with checkpoint.resume=false, or choose another folder with "
     "hydra.run.dir or hydra.sweep.dir"
+)
+_PADDED = (
+    ", and its runs begin anew: networks for several data sets were padded to fit all of them; "
+    "with the launcher that began the sweep they would go on"
 )
 
 
@@ -51,12 +55,15 @@ class Kept:
         leaves: Its state.
         seconds: Spent training and compiling by earlier starts until then.
         refused: Why a run cannot be trained in this folder.
+        shelves: Of other launchers, on which some were found; what is of no use there any more
+            is to be removed when they have ended.
     """
 
     epochs: dict[int, int] = field(default_factory=dict)
     leaves: dict[int, Leaves] = field(default_factory=dict)
     seconds: dict[int, tuple[float, float]] = field(default_factory=dict)
     refused: dict[int, ConfigError] = field(default_factory=dict)
+    shelves: set[Path] = field(default_factory=set)
 
     def of(self, numbers: Sequence[int]) -> "Kept":
         """Return what was found of some runs, by their place among these."""
@@ -64,7 +71,8 @@ class Kept:
         def some(found: Mapping[int, Any]) -> dict[int, Any]:
             return {place: found[n] for place, n in enumerate(numbers) if n in found}
 
-        return Kept(some(self.epochs), some(self.leaves), some(self.seconds), some(self.refused))
+        found = (some(self.epochs), some(self.leaves), some(self.seconds), some(self.refused))
+        return Kept(*found, self.shelves)
 
 
 def refusals(shelf: Path, configs: Sequence[Config]) -> dict[int, ConfigError]:
@@ -93,7 +101,8 @@ def find(shelf: Path, wanted: Sequence[Wanted], shapes: Callable[[], Shapes]) ->
     """Find and read where runs go on; those of which nothing is found start anew.
 
     A checkpoint that is damaged, that does not fit or whose metrics are lost is left out with a
-    warning, in favour of the one before.
+    warning, in favour of the one before. Those of a sweep that was begun by another launcher lie
+    elsewhere, see `shelf.other_shelves`.
 
     Args:
         shelf: Where their checkpoints are.
@@ -102,9 +111,18 @@ def find(shelf: Path, wanted: Sequence[Wanted], shapes: Callable[[], Shapes]) ->
     """
     kept = Kept()
     open_ = {n: fingerprint(own.config) for n, own in enumerate(wanted) if _resumes(own)}
-    checkpoints = list_checkpoints(shelf) if open_ else []
-    for checkpoint in checkpoints:
-        rows = {n: row for n, name in open_.items() if (row := checkpoint.place(name)) is not None}
+    others = {n: other_shelves(wanted[n].folder, shelf.parent) for n in open_}
+    shelves = dict.fromkeys([shelf, *(path for own in others.values() for path in own)])
+    checkpoints = [own for path in shelves for own in list_checkpoints(path)] if open_ else []
+    for checkpoint in sorted(checkpoints, key=lambda own: -int(own.index["saved_ns"])):
+        home = checkpoint.path.parent
+        folders = {
+            n: None if home == shelf else wanted[n].folder
+            for n in open_
+            if home == shelf or home in others[n]
+        }
+        places = ((n, checkpoint.place(open_[n], folder)) for n, folder in folders.items())
+        rows = {n: row for n, row in places if row is not None}
         if not rows:
             continue
         for number in list(rows):
@@ -116,16 +134,28 @@ def find(shelf: Path, wanted: Sequence[Wanted], shapes: Callable[[], Shapes]) ->
             else:
                 continue
             del rows[number]
+        if rows and home != shelf:
+            kept.shelves.add(home)
         if rows:
-            _take(kept, checkpoint, rows, shapes())
+            _take(kept, checkpoint, rows, shapes(), is_other=home != shelf)
         open_ = {n: f for n, f in open_.items() if n not in kept.epochs and n not in kept.refused}
     return kept
 
 
-def _take(kept: Kept, checkpoint: Checkpoint, rows: Mapping[int, int], shapes: Shapes) -> None:
+def _take(
+    kept: Kept,
+    checkpoint: Checkpoint,
+    rows: Mapping[int, int],
+    shapes: Shapes,
+    *,
+    is_other: bool,
+) -> None:
     """Read the rows of runs out of a checkpoint, or warn why they cannot be used."""
     if shapes_in(checkpoint.index) != shapes:
-        warn(f"{checkpoint.path}: the arrays have other shapes now; this checkpoint is left out")
+        why = _PADDED if is_other else ""
+        warn(
+            f"{checkpoint.path}: the arrays have other shapes now; this checkpoint is left out{why}"
+        )
         return
     try:
         leaves = read(checkpoint.path, checkpoint.index)

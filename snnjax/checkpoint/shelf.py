@@ -15,6 +15,7 @@ from snnjax.sinks.base import warn
 from snnjax.sinks.jsonl import is_locked, lock_alone
 
 _LOCK = ".lock"
+_LEVELS = 4  # above a run in which the folder of its sweep is looked for
 FINAL = "final"
 
 
@@ -36,15 +37,41 @@ class Checkpoint:
         members: Sequence[Mapping[str, Any]] = self.index["members"]
         return members
 
-    def place(self, fingerprint: str) -> int | None:
-        """Return the row of a run, None if it is not among them."""
-        places = (n for n, own in enumerate(self.members) if own["fingerprint"] == fingerprint)
-        return next(places, None)
+    def place(self, fingerprint: str, folder: Path | None = None) -> int | None:
+        """Return the row of a run, None if it is not among them.
+
+        Args:
+            fingerprint: Of the run.
+            folder: Its own, where a run of another folder is another run.
+        """
+        home = self.path.parent.parent
+        for number, own in enumerate(self.members):
+            if own["fingerprint"] == fingerprint and (
+                folder is None or _is_same(home / own["folder"], folder)
+            ):
+                return number
+        return None
 
 
 def shelf_of(folder: Path) -> Path:
     """Return where the checkpoints of a run, or of a sweep, lie."""
     return folder / CHECKPOINTS_FOLDER
+
+
+def other_shelves(run: Path, home: Path) -> list[Path]:
+    """Return where checkpoints of a run may lie beside those of its home.
+
+    A sweep keeps those of its runs in its own folder, a run that is trained alone in its own; so a
+    sweep may have been begun by another launcher than it goes on with.
+
+    Args:
+        run: The folder of the run.
+        home: That of the sweep it is trained in, or its own where it is trained alone.
+    """
+    if not _is_same(run, home):
+        return [shelf_of(run)]
+    above = Path(os.path.abspath(run)).parents[:_LEVELS]
+    return [shelf_of(folder) for folder in above if shelf_of(folder).is_dir()]
 
 
 def list_checkpoints(shelf: Path, *, quiet: bool = False) -> list[Checkpoint]:
@@ -120,6 +147,10 @@ def _remove_unfinished(shelf: Path) -> None:
     for path in shelf.glob(f"*{TEMPORARY}*"):
         if path.name.partition("-")[0] not in alive:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return os.path.abspath(one) == os.path.abspath(other)
 
 
 def _folders(shelf: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from snnjax.config.split import Program, split
 from snnjax.experiment import Means, Run
-from snnjax.plan import Planned, plan
+from snnjax.grouping import Planned, plan
 
 _HALVINGS = 50  # of the span in which the cost of the dearest piece lies
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import QUIET, slow_but
 
-from snnjax import sweep
+from snnjax import experiment, sweep
 from snnjax.checkpoint import keeper, load_problem
 from snnjax.config.optimization import PlateauConfig
 from snnjax.config.schema import CheckpointConfig, Config, DataConfig, ModelConfig, TrainingConfig
@@ -172,3 +172,71 @@ def test_what_a_killed_program_left_is_removed(tmp_path):
     (shelf / "0a0a0a0a.lock").touch()
     sweep.run_sweep(runs, tmp_path, Means())
     assert not shelf.exists()
+
+
+def train_alone(runs: list[Run]) -> None:
+    for run in runs:
+        experiment.run(run.config, run.folder)
+
+
+def without_padding_of_others(folder: Path, count: int) -> list[Run]:
+    """Make runs on one data set: alone and together their networks have the same shapes."""
+    return make_runs(folder, count, epochs=(200,))
+
+
+def test_a_sweep_that_populations_began_goes_on_run_by_run(tmp_path, stopped_at, monkeypatch):
+    monkeypatch.setattr("snnjax.strategy._TURNS", 1)  # both in one population
+    make, means = without_padding_of_others, Means(members=2, workers=1)
+    train_alone(make(tmp_path / "whole", 2))
+    part = tmp_path / "part"
+    stopped_at(lambda: sweep.run_sweep(make(part, 2), part, means), 100)
+    assert checkpoints(part)
+    train_alone(make(part, 2))
+    check_all_equal(tmp_path / "whole", part, 2)
+    resumed = {result["checkpoint"]["resumed_epoch"] for result in results(part).values()}
+    assert None not in resumed
+    assert min(resumed) >= CHUNK
+    assert not (part / "checkpoints").exists()
+
+
+def test_a_sweep_that_was_begun_run_by_run_goes_on_in_populations(tmp_path, stopped_at):
+    make, means = without_padding_of_others, Means(members=2, workers=1)
+    sweep.run_sweep(make(tmp_path / "whole", 2), tmp_path / "whole", means)
+    part = tmp_path / "part"
+    stopped_at(lambda: train_alone(make(part, 1)), 100)
+    assert checkpoints(part / "0")
+    sweep.run_sweep(make(part, 2), part, means)
+    check_all_equal(tmp_path / "whole", part, 2)
+    found = results(part)
+    assert found["0"]["checkpoint"]["resumed_epoch"] >= CHUNK
+    assert found["1"].get("checkpoint", {}).get("resumed_epoch") is None
+    assert not checkpoints(part / "0")[:-1]  # but for the networks that are kept
+
+
+def test_an_equal_run_in_another_folder_is_another_run(tmp_path, stopped_at):
+    """A checkpoint above a run is that of its sweep only if it says so."""
+    part = tmp_path / "part"
+    stopped_at(lambda: train_alone(without_padding_of_others(part, 1)), 100)
+    (part / "0").rename(tmp_path / "0")
+    (tmp_path / "checkpoints").symlink_to(tmp_path / "0" / "checkpoints")
+    other = replace(without_padding_of_others(part, 1)[0], folder=tmp_path / "1")
+    train_alone([other])
+    assert results(tmp_path)["1"].get("checkpoint", {}).get("resumed_epoch") is None
+
+
+@pytest.mark.slow
+def test_networks_that_were_padded_for_other_sets_begin_anew(
+    tmp_path, stopped_at, capsys, monkeypatch
+):
+    monkeypatch.setattr("snnjax.strategy._TURNS", 1)  # both in one population
+
+    def make(folder: Path) -> list[Run]:
+        wine, other = make_runs(folder, 2, epochs=(200,))
+        data = DataConfig(name="sklearn_breast_cancer")
+        return [wine, replace(other, config=replace(other.config, data=data))]
+
+    part = tmp_path / "part"
+    stopped_at(lambda: sweep.run_sweep(make(part), part, Means(members=2, workers=1)), 100)
+    train_alone(make(part)[:1])
+    assert "with the launcher that began the sweep they would go on" in capsys.readouterr().err
+    assert results(part)["0"].get("checkpoint", {}).get("resumed_epoch") is None

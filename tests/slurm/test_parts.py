@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from snnjax import plan, strategy
+from snnjax import grouping, strategy
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.experiment import Means, Run
@@ -68,7 +68,7 @@ def test_only_what_is_left_is_divided_and_each_once(tmp_path):
 
 
 def test_where_members_are_computed_at_once_each_task_has_a_population(tmp_path, monkeypatch):
-    for module in (plan, strategy):
+    for module in (grouping, strategy):
         monkeypatch.setattr(module, "is_one_cpu", lambda: False)
     sweep = runs(tmp_path, *(config(seed=seed) for seed in range(12)))
     means = Means(members=64, workers=1, processes=3)
@@ -76,7 +76,7 @@ def test_where_members_are_computed_at_once_each_task_has_a_population(tmp_path,
     assert [len(task) for task in parts.tasks] == [4, 4, 4]
     # What a task computes are its own runs, not idle places for those of the others.
     for task in parts.tasks:
-        (population,) = plan.plan(sweep, task, means).populations
+        (population,) = grouping.plan(sweep, task, means).populations
         assert population.together().size == 4
 
 

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from snnjax import interruption
 from snnjax.arrays import Layout, lay_out
-from snnjax.config.schema import DataConfig
-from snnjax.config.split import split
+from snnjax.config.schema import Config, DataConfig, DiagnosticsConfig, WandbConfig
+from snnjax.config.split import Program, split
 from snnjax.data.dataset import Dataset
 from snnjax.data.load import load_all
 from snnjax.experiment import Means, Run, Together
@@ -80,10 +80,9 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
         means: What may be used.
     """
     workers = means.workers or default_workers()
-    members = min(means.members or most_members(), most_files() // workers)
     data = load_all([run.config.data for run in runs])
     failed: dict[int, Exception] = {}
-    groups: dict[tuple[Hashable, ...], list[int]] = {}
+    groups: dict[Kind, list[int]] = {}
     shared: dict[Hashable, dict[DataConfig, Dataset]] = {}
     guard, missing, warnings = Guard(), set(left), dict[str, None]()
     for number, run in enumerate(runs):
@@ -96,23 +95,73 @@ def plan(runs: Sequence[Run], left: Sequence[int], means: Means) -> Plan:
             continue
         if warning and number in missing:
             warnings[warning] = None
-        program, member = split(run.config)
-        pads = can_pad(program)
-        columns = pads, column_class(own, can_pad=pads)
-        shared.setdefault(columns, {})[run.config.data] = own
-        # One wandb run has one project, group and mode.
-        wandb = run.config.logging.wandb
-        shares = wandb if wandb.per == "population" else None
-        looks = run.config.diagnostics
-        devices = run.config.training.devices
-        identity = (program, frozenset(member), columns, shares, looks, devices, row_class(own))
-        groups.setdefault(identity, []).append(number)
+        kind = kind_of(run.config, own)
+        shared.setdefault(kind.columns, {})[run.config.data] = own
+        groups.setdefault(kind, []).append(number)
     layouts = {columns: _SharedLayout(sets) for columns, sets in shared.items()}
-    parts = [_Group(kind, numbers, runs, layouts[kind[2]]) for kind, numbers in groups.items()]
-    least = turns(workers) * (means.processes or 1)
-    populations = _divided(parts, missing, members, least, means.lanes)
+    parts = [_Group(kind, numbers, runs, layouts[kind.columns]) for kind, numbers in groups.items()]
+    populations = _divided(parts, missing, bounds_of(means, workers), means.lanes)
     failed = {n: error for n, error in failed.items() if n in missing}
     return Plan(populations, workers, failed, warnings)
+
+
+class Kind(NamedTuple):
+    """What runs must have in common to be trained together.
+
+    Attributes:
+        program: What is compiled.
+        numbers: The keys of the members' numbers.
+        columns: What their data sets must have in common to share a table and a network.
+        wandb: One run of wandb has one project, group and mode; None where each has its own.
+        looks: What is looked at inside the networks.
+        devices: How many share the rows of batches.
+        rows: What their data sets must have in common to share a program for training.
+    """
+
+    program: Program
+    numbers: frozenset[str]
+    columns: Hashable
+    wandb: WandbConfig | None
+    looks: DiagnosticsConfig
+    devices: int | str | None
+    rows: Hashable
+
+    @property
+    def family(self) -> "Kind":
+        """What kinds have in common that differ in the rows of their data only."""
+        return self._replace(rows=None)
+
+
+def kind_of(config: Config, data: Dataset) -> Kind:
+    """Return the kind of a run on its data set, of which only shapes count."""
+    program, member = split(config)
+    pads = can_pad(program)
+    columns = pads, column_class(data, can_pad=pads)
+    wandb = config.logging.wandb if config.logging.wandb.per == "population" else None
+    looks, devices = config.diagnostics, config.training.devices
+    return Kind(program, frozenset(member), columns, wandb, looks, devices, row_class(data))
+
+
+class Bounds(NamedTuple):
+    """How large populations may be.
+
+    Attributes:
+        members: Most runs in one.
+        weights: Most weights that the networks of one may have together.
+        least: Parts that a sweep is divided into at least.
+        in_turns: Whether members take turns, so that idle ones cost nothing but memory.
+    """
+
+    members: int
+    weights: int
+    least: int
+    in_turns: bool
+
+
+def bounds_of(means: Means, workers: int) -> Bounds:
+    """Return the bounds on this machine, of a process that trains so many populations at once."""
+    members = min(means.members or most_members(), most_files() // workers)
+    return Bounds(members, most_weights(), turns(workers) * (means.processes or 1), is_one_cpu())
 
 
 class _SharedLayout:
@@ -149,21 +198,21 @@ class _Group:
 
     def __init__(
         self,
-        kind: tuple[Hashable, ...],
+        kind: Kind,
         numbers: Sequence[int],
         runs: Sequence[Run],
         layout: _SharedLayout,
     ) -> None:
-        *family, rows = kind
-        self.family = tuple(family)
+        self.family: Hashable = kind.family
         self.layout = layout
         self.problem = with_rows_of(
-            layout.problem, [data for data in layout.sets if row_class(data) == rows]
+            layout.problem, [data for data in layout.sets if row_class(data) == kind.rows]
         )
         self.places = {number: layout.places[runs[number].config.data] for number in numbers}
-        self.weights = parameter_count(split(runs[numbers[0]].config)[0], layout.problem)
+        self.weights = parameter_count(kind.program, layout.problem)
         self._epochs = {number: runs[number].config.training.epochs for number in numbers}
         self.numbers = sorted(numbers, key=lambda number: -self._samples(number))
+        self.count, self.total = len(numbers), self.cost(numbers)
 
     def cost(self, numbers: Sequence[int]) -> float:
         """Count multiplications of weights."""
@@ -176,15 +225,14 @@ class _Group:
 def _divided(
     groups: Sequence[_Group],
     missing: Collection[int],
-    members: int,
-    least: int,
+    bounds: Bounds,
     lanes: int | None,
 ) -> list[Planned]:
     """Divide what is missing of groups into populations.
 
     Their sizes are those of the whole sweep, so that what is left of it compiles nothing new.
     """
-    sizes = _sizes(groups, members, least, lanes or 1)
+    sizes = sizes_of(groups, bounds, lanes or 1)
     populations: list[Planned] = []
     for group, (filled, size) in zip(groups, sizes, strict=True):
         left = [number for number in group.numbers if number in missing]
@@ -205,29 +253,44 @@ def _divided(
     return sorted(populations, key=lambda population: -population.cost)
 
 
-def _sizes(groups: Sequence[_Group], members: int, least: int, lanes: int) -> list[tuple[int, int]]:
+class Divisible(Protocol):
+    """A group of runs that is to be divided into populations.
+
+    Attributes:
+        family: What groups have in common that differ in the rows of their data only.
+        count: Runs.
+        total: What all of them cost, to be compared with that of other groups.
+        weights: Of one network.
+    """
+
+    family: Hashable
+    count: int
+    total: float
+    weights: int
+
+
+def sizes_of(groups: Sequence[Divisible], bounds: Bounds, lanes: int = 1) -> list[tuple[int, int]]:
     """Return for each group how many runs its populations have, and members with the idle ones.
 
     Groups of a family, which differ in the rows of their data only, share the programs that start
     and score as long as their sizes are the same. Idle members that take turns with others cost
     nothing but memory; in lockstep they would be computed, so that lanes asked for are filled.
     """
-    total = sum(group.cost(group.numbers) for group in groups)
+    total = sum(group.total for group in groups)
     filled = []
     for group in groups:
-        share = group.cost(group.numbers) / total
-        fitting = max(1, min(members, most_weights() // group.weights))
+        fitting = max(1, min(bounds.members, bounds.weights // group.weights))
         pieces = max(
-            math.ceil(len(group.numbers) / fitting),
-            min(len(group.numbers), math.ceil(least * share)),
+            math.ceil(group.count / fitting),
+            min(group.count, math.ceil(bounds.least * (group.total / total))),
         )
-        size = math.ceil(len(group.numbers) / pieces)
+        size = math.ceil(group.count / pieces)
         filled.append(min(fitting, math.ceil(size / lanes) * lanes))
     largest: dict[Hashable, int] = {}
     for group, size in zip(groups, filled, strict=True):
         largest[group.family] = max(size, largest.get(group.family, 0))
     return [
-        (size, shared if is_one_cpu() and shared * group.weights <= most_weights() else size)
+        (size, shared if bounds.in_turns and shared * group.weights <= bounds.weights else size)
         for group, size in zip(groups, filled, strict=True)
         for shared in (largest[group.family],)
     ]

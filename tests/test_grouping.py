@@ -12,7 +12,7 @@ from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.config.split import split
 from snnjax.data.catalog import DataError
 from snnjax.experiment import Means, Run
-from snnjax.plan import plan
+from snnjax.grouping import plan
 from snnjax.step import parameter_count
 
 BASE = Config(
@@ -91,9 +91,9 @@ def test_all_workers_have_something_to_do(monkeypatch):
 def test_large_networks_make_small_populations(monkeypatch):
     configs = [replace(BASE, seed=n) for n in range(10)]
     weights = parameter_count(split(BASE)[0], planned(configs).populations[0].together().problem)
-    monkeypatch.setattr("snnjax.plan.most_weights", lambda: 3 * weights)
+    monkeypatch.setattr("snnjax.grouping.most_weights", lambda: 3 * weights)
     assert {len(population.numbers) for population in planned(configs).populations} == {3, 1}
-    monkeypatch.setattr("snnjax.plan.most_weights", lambda: weights // 2)
+    monkeypatch.setattr("snnjax.grouping.most_weights", lambda: weights // 2)
     assert len(planned(configs).populations) == 10
 
 
@@ -145,9 +145,9 @@ def test_a_network_of_ones_own_shares_no_table_with_padded_ones(monkeypatch):
     monkeypatch.setattr("snnjax.shapes._FEATURES", (13,))
     monkeypatch.setattr("snnjax.shapes._CLASSES", (3,))
     own = replace(BASE, model=replace(BASE.model, name="plain:Net"))
-    monkeypatch.setattr("snnjax.plan.check", lambda config, data: None)
-    monkeypatch.setattr("snnjax.plan.can_pad", lambda program: program.model.name == "snn")
-    monkeypatch.setattr("snnjax.plan.parameter_count", lambda program, problem: 1)
+    monkeypatch.setattr("snnjax.grouping.check", lambda config, data: None)
+    monkeypatch.setattr("snnjax.grouping.can_pad", lambda program: program.model.name == "snn")
+    monkeypatch.setattr("snnjax.grouping.parameter_count", lambda program, problem: 1)
     result = planned([data("sklearn_iris"), BASE, own])
     assert numbers(result) == [[0, 1], [2]]
     assert [p.together().problem.is_padded for p in result.populations if 2 in p.numbers] == [False]
