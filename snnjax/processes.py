@@ -34,12 +34,14 @@ class _Company:
         index: The number of this one.
         told: Messages so far.
         is_broken: Whether they have lost one another.
+        is_joined: Whether it was asked to train with others, though there may be none.
     """
 
     count: int = 1
     index: int = 0
     told: int = 0
     is_broken: bool = False
+    is_joined: bool = False
 
 
 _company = _Company()
@@ -52,6 +54,11 @@ class Stopped(KeyboardInterrupt):
 def is_alone() -> bool:
     """Tell whether this process trains by itself."""
     return _company.count == 1
+
+
+def is_joined() -> bool:
+    """Tell whether this process was started to train with others, of which there may be none."""
+    return _company.is_joined
 
 
 def is_first() -> bool:
@@ -102,6 +109,7 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
             "each --coordinator HOST:PORT --processes N --process I"
         ) from error
     _company.count, _company.index = jax.process_count(), jax.process_index()
+    _company.is_joined = True
 
 
 def leave() -> None:

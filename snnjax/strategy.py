@@ -18,7 +18,7 @@ from snnjax.config.errors import ConfigError
 from snnjax.rows import MEMBERS, ROWS
 
 Sharing: TypeAlias = Literal["all"] | int | None
-"""How many devices share the rows of every batch; None for one, or all of several processes."""
+"""How many devices share the rows of every batch; None for one, or all where processes join."""
 
 # Benchmarks: benchmarks/results/sweep.json, table of strategies.
 _CPU_LANES = 1
@@ -96,7 +96,7 @@ def row_devices(sharing: Sharing) -> int:
         ConfigError: There are fewer devices, or several processes have others.
     """
     count, is_alone = jax.device_count(), processes.is_alone()
-    if sharing == "all" or (sharing is None and not is_alone):
+    if sharing == "all" or (sharing is None and processes.is_joined()):
         return count
     rows = 1 if sharing is None else sharing
     if is_alone and rows > count:

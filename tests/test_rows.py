@@ -1,6 +1,7 @@
 """Rows of batches shared among devices: the numbers of one device, but for rounding."""
 
 import json
+import socket
 from pathlib import Path
 
 import jax
@@ -60,10 +61,16 @@ def test_a_run_that_asks_for_too_many_leaves_nothing_behind(tmp_path):
 
 
 def test_several_processes_take_part_with_all_devices(eight, monkeypatch):
-    monkeypatch.setattr(processes, "_company", processes._Company(count=2))
+    monkeypatch.setattr(processes, "_company", processes._Company(count=2, is_joined=True))
     assert row_devices(None) == row_devices("all") == row_devices(8) == 8
     with pytest.raises(ConfigError, match="2 processes have 8 devices"):
         row_devices(4)
+
+
+def test_a_process_that_joined_nobody_takes_part_with_all_devices(eight, monkeypatch):
+    monkeypatch.setattr(processes, "_company", processes._Company(is_joined=True))
+    assert row_devices(None) == row_devices("all") == 8
+    assert row_devices(4) == 4
 
 
 def test_the_number_of_devices_is_no_part_of_a_run():
@@ -101,6 +108,21 @@ def test_a_run_on_the_command_line_shares_its_batches(tmp_path):
     on_devices(2, *command, cwd=tmp_path)
     result = json.loads((Path(tmp_path) / "run" / "result.json").read_text())
     assert result["strategy"]["devices_per_member"] == 2
+
+
+@pytest.mark.slow
+def test_one_process_of_one_shares_its_batches_among_all_devices(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [
+        "-m", "snnjax.distributed", "--coordinator", coordinator, "--processes=1", "--process=0",
+        "data.name=sklearn_wine", "model.depth=1", "model.width=8", "training.epochs=3",
+        "logging=quiet", "hydra.run.dir=run",
+    ]  # fmt: skip
+    on_devices(4, *command, cwd=tmp_path)
+    result = json.loads((Path(tmp_path) / "run" / "result.json").read_text())
+    assert result["device"]["devices"] == result["strategy"]["devices_per_member"] == 4
 
 
 def test_the_mesh_has_an_axis_for_members_and_one_for_rows():

@@ -128,8 +128,8 @@ class ModelConfig:
 class TrainingConfig:
     """How long to train, in which steps, and which epoch's weights to keep.
 
-    `devices` share the rows of every batch; null is one, or all of several processes
-    (`python -m snnjax.distributed`).
+    `devices` share the rows of every batch; null is one, or all those of the processes that
+    `python -m snnjax.distributed` joins, be it only one.
     """
 
     epochs: int = number(100, low=1, high=1_000_000)
