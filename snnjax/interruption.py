@@ -77,6 +77,11 @@ def seconds_left(grace: float) -> float | None:
     return max(0.0, _last["time"] + grace - time.monotonic())
 
 
+def begin_grace() -> None:
+    """Let the time after stopping was asked for begin now: what came before could not be helped."""
+    _last["time"] = time.monotonic()
+
+
 def exit_code() -> int:
     """Return the exit code of a program that the last signal ended."""
     return 128 + int(_last["signal"])

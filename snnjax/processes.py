@@ -215,6 +215,8 @@ def in_step() -> Iterator[None]:
 def agree(wish: bool, after: Any = ()) -> bool:
     """Return whether any process wishes something; alone, what this one does.
 
+    To stop is agreed on only here, after however long a chunk took: the grace begins then.
+
     Args:
         wish: What this one wishes.
         after: Arrays being computed: what processes exchange must not overtake one another.
@@ -232,6 +234,7 @@ def agree(wish: bool, after: Any = ()) -> bool:
     signal, is_wished = np.max(multihost_utils.process_allgather(ballot), axis=0).tolist()
     if signal:
         interruption.ask(signal)
+        interruption.begin_grace()
         raise Stopped
     return bool(is_wished)
 

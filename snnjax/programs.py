@@ -24,7 +24,8 @@ from snnjax.training import MemberState
 _MEMBER_FLOPS, _POPULATION_FLOPS = 3e10, 3e11
 _ACCELERATOR_FACTOR = 100
 _MAX_CHUNK = 64
-# Where devices share rows a step takes as long as their sums are on the way, whatever it computes.
+# Where devices share rows a step takes as long as their sums are on the way, whatever it computes:
+# a chunk is one epoch, however long, or as many as make at most so many steps.
 _SHARED_STEPS = 1000
 _MAX_RECORD_BYTES = 2**25
 # Of each class an epoch records how many rows are and were said to be of it, hits, and ranks.

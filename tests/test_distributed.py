@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import snnjax
+from snnjax.checkpoint.store import read_index
 from snnjax.distributed import main
 from snnjax.sinks import read_evaluations
 from tests.checkpoint.killing import check_equal
@@ -73,12 +74,17 @@ def folders(tmp_path: Path) -> list[Path]:
 
 def disturbed(pair: Pair, run: Path, number: int) -> None:
     """Kill one of them, once some epochs were reported and a state is kept."""
+    until_kept(pair, run, 32)
+    pair.processes[number].kill()
+
+
+def until_kept(pair: Pair, run: Path, count: int) -> None:
+    """Wait until so many lines were reported and a state is kept."""
     give_up = time.monotonic() + PATIENCE
-    while lines(run) < 32 or not any(run.glob("checkpoints/*/index")):
+    while lines(run) < count or not any(run.glob("checkpoints/*/index")):
         assert time.monotonic() < give_up
         assert pair.processes[0].poll() is None, pair.ended()
         time.sleep(0.005)
-    pair.processes[number].kill()
 
 
 def lines(run: Path) -> int:
@@ -130,6 +136,26 @@ def check_numbers_of_one(run: Path, folder: Path, epochs: int = 10) -> None:
     for own, other in zip(ours, theirs, strict=False):
         assert (own.epoch, own.step, own.split) == (other.epoch, other.step, other.split)
         assert own.metrics == pytest.approx(other.metrics, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_what_took_longer_than_the_grace_is_kept(folders):
+    """An epoch of 1221 steps is one chunk; who is signalled early in it saves it all the same."""
+    run = folders[0] / "run"
+    long = ("data.name=sklearn_digits", "model.depth=2", "training.batch_size=1")
+    pair = Pair(folders, *RUN, *long, "checkpoint.grace=1")
+    until_kept(pair, run, 2)
+    pair.processes[0].terminate()
+    codes, complaints = pair.ended()
+    assert codes == [143, 143]
+    assert "no time" not in complaints[0]
+    assert kept_epochs(run)[-1] == read_evaluations(run / "metrics.jsonl")[-1].epoch
+
+
+def kept_epochs(run: Path) -> list[int]:
+    """Return the epochs of the checkpoints of a run, in their order."""
+    indices = [read_index(path.parent.parent) for path in run.glob("checkpoints/*/index/metadata")]
+    return sorted(index["members"][0]["epoch"] for index in indices)
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """What processes tell one another, with the store of words that JAX gives them left out."""
 
+import signal
+import time
+
 import jax
 import numpy as np
 import pytest
@@ -114,6 +117,22 @@ def test_all_stop_where_one_was_asked_to(become, monkeypatch):
         with processes.in_step():
             interruption.check()
         assert not processes.is_broken()
+    finally:
+        interruption.withdraw()
+        interruption._last["signal"] = 2
+
+
+def test_the_grace_begins_when_all_agree(become, monkeypatch):
+    """However long the chunk took, what is in hand can then be saved."""
+    become(0, 2)
+    voting(monkeypatch, [0, 0])
+    try:
+        interruption.ask(signal.SIGTERM)
+        monkeypatch.setitem(interruption._last, "time", time.monotonic() - 100)
+        assert interruption.seconds_left(50) == 0
+        with pytest.raises(Stopped):
+            processes.agree(False)
+        assert 0 < interruption.seconds_left(50) <= 50
     finally:
         interruption.withdraw()
         interruption._last["signal"] = 2
