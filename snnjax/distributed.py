@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from snnjax import app, interruption, processes
+from snnjax import app, interruption, messages, processes
 from snnjax.config.errors import ConfigError
 from snnjax.endings import DONE
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     if processes.is_first():
         code = app.main()
         if not processes.is_broken():
-            processes.say_goodbye(code)
+            messages.say_goodbye(code)
     else:
         code = app.told(_follow)
     if not processes.is_broken():

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from snnjax import checkpoint, interruption, processes
+from snnjax import checkpoint, interruption, messages
 from snnjax.checkpoint import Kept, KeptRun
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config
@@ -90,7 +90,7 @@ def run(config: Config, folder: Path) -> RunResult:
     check_names(config)
     check_precision(config)
     check_optimizer(config)
-    processes.call(to_dict(config), data.sha256, versions_of(config))
+    messages.call(to_dict(config), data.sha256, versions_of(config))
     _introduce(config, data)
     (result,) = run_population([alone], Together(lay_out(data)))
     if isinstance(result, Exception):
@@ -305,7 +305,7 @@ def _train(
     keeper = checkpoint.open_keeper(
         own_runs, folder, versions, kept, ledger.share_until_now, before_saving
     )
-    processes.go(bool(kept.leaves), min(kept.epochs.values(), default=0))
+    messages.go(bool(kept.leaves), min(kept.epochs.values(), default=0))
     try:
         population.train(
             programs[0], members, layout, report, tell=tell,

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from snnjax import population, processes
+from snnjax import messages, population, processes
 from snnjax.arrays import lay_out
 from snnjax.compilation import keep_compiled
 from snnjax.config.errors import ConfigError
@@ -56,16 +56,16 @@ def follow() -> int:
     keep_compiled()
     ready: tuple[Config, Dataset] | None = None
     while True:
-        message = processes.listen()
-        if message["do"] == processes.LEAVE:
+        message = messages.listen()
+        if message["do"] == messages.LEAVE:
             return int(message["code"])
-        if message["do"] == processes.PREPARE:
+        if message["do"] == messages.PREPARE:
             ready = None
             try:
                 ready = _prepared(message)
-                processes.answer("")
+                messages.answer("")
             except Exception as error:  # whatever it is, the first one tells it
-                processes.answer(f"on {socket.gethostname()}: {explain(error)[0]}")
+                messages.answer(f"on {socket.gethostname()}: {explain(error)[0]}")
         elif ready is not None:
             _train(*ready, Restorer(message["resumes"], message["epoch"]))
 

@@ -1,14 +1,11 @@
 """Several processes that train one run together: the first leads, the others follow.
 
-The first composes, decides and writes. It tells the others what to do by messages, which they
-wait for as long as it takes. In training all run the same programs in the same order: what one of
-them would decide by its clock or by a signal is agreed on between chunks, and an error in one of
-them ends all.
+The first composes, decides and writes, and tells the others what to do: see `messages`. In
+training all run the same programs in the same order: what one of them would decide by its clock
+or by a signal is agreed on between chunks, and an error in one of them ends all.
 """
 
-import json
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +15,6 @@ import numpy as np
 from snnjax import interruption
 from snnjax.config.errors import ConfigError
 
-PREPARE, TRAIN, LEAVE = "prepare", "train", "leave"
-"""What the first process tells the others to do."""
-
-_LOOK_MILLISECONDS = 500  # for which a wait hears no signal
 _SHUTDOWN_SECONDS = 60
 
 
@@ -32,14 +25,12 @@ class _Company:
     Attributes:
         count: How many there are with this one.
         index: The number of this one.
-        told: Messages so far.
         is_broken: Whether they have lost one another.
         is_joined: Whether it was asked to train with others, though there may be none.
     """
 
     count: int = 1
     index: int = 0
-    told: int = 0
     is_broken: bool = False
     is_joined: bool = False
 
@@ -119,71 +110,6 @@ def leave() -> None:
     jax.distributed.shutdown()
 
 
-def tell(message: Mapping[str, Any]) -> None:
-    """Tell the other processes something, as the first one."""
-    _client().key_value_set(f"snnjax/told/{_company.told}", json.dumps(message))
-    _company.told += 1
-
-
-def call(config: Mapping[str, Any], sha256: str, versions: Mapping[str, str]) -> None:
-    """Let the others get ready for a run, as the first process; alone, do nothing.
-
-    Args:
-        config: The run, as plain values.
-        sha256: Of its data.
-        versions: What it is made by.
-
-    Raises:
-        ConfigError: One of them cannot train it.
-        ConnectionError: One of them is gone.
-        KeyboardInterrupt: Stopping was asked for while they were getting ready.
-    """
-    if is_alone():
-        return
-    tell({"do": PREPARE, "config": config, "sha256": sha256, "versions": versions})
-    if problems := [f"process {n} {text}" for n, text in answers().items() if text]:
-        raise ConfigError(problems)
-
-
-def go(resumes: bool, epoch: int) -> None:
-    """Let the others train what they were called for, from an epoch on; alone, do nothing."""
-    if not is_alone():
-        tell({"do": TRAIN, "resumes": resumes, "epoch": epoch})
-
-
-def say_goodbye(code: int) -> None:
-    """Let the others leave with an exit code."""
-    if not is_alone():
-        tell({"do": LEAVE, "code": code})
-
-
-def listen() -> dict[str, Any]:
-    """Return what the first process tells next; waits for it.
-
-    Raises:
-        ConnectionError: It is gone.
-    """
-    message: dict[str, Any] = json.loads(_wait(f"snnjax/told/{_company.told}"))
-    _company.told += 1
-    return message
-
-
-def answer(text: str) -> None:
-    """Answer to the last message, as one of the others."""
-    _client().key_value_set(f"snnjax/answer/{_company.told}/{_company.index}", text)
-
-
-def answers() -> dict[int, str]:
-    """Return by process what the others answer to the last message; waits for all of them.
-
-    Raises:
-        ConnectionError: One of them is gone.
-        KeyboardInterrupt: Stopping was asked for meanwhile.
-    """
-    names = {n: f"snnjax/answer/{_company.told}/{n}" for n in range(1, _company.count)}
-    return {number: _wait(name) for number, name in names.items()}
-
-
 @contextmanager
 def in_step() -> Iterator[None]:
     """Let signals be heard by `agree` only while processes train together.
@@ -205,8 +131,7 @@ def in_step() -> Iterator[None]:
         _company.is_broken = True
         if "RESOURCE_EXHAUSTED" in str(error):
             raise
-        reason = str(error).partition("\n")[0][:200]
-        raise _lost(reason) from error
+        raise lost(error) from error
     except BaseException:
         _company.is_broken = True
         raise
@@ -255,28 +180,13 @@ def from_first(tree: Any) -> Any:
     )
 
 
-def _wait(name: str) -> str:
-    import jax
+def lost(cause: Exception) -> ConnectionError:
+    """Note that another process has failed or is gone; return what to raise instead of JAX's error.
 
-    while True:
-        try:
-            text: str = _client().blocking_key_value_get(name, _LOOK_MILLISECONDS)
-            return text
-        except jax.errors.JaxRuntimeError as error:
-            if "DEADLINE_EXCEEDED" not in str(error):
-                _company.is_broken = True
-                raise _lost(str(error).partition("\n")[0][:200]) from error
-        interruption.check()
-        time.sleep(0.01)
-
-
-def _lost(reason: str) -> ConnectionError:
+    Args:
+        cause: The latter.
+    """
+    _company.is_broken = True
+    reason = str(cause).partition("\n")[0][:200]
     told = f"process {_company.index}: another process has failed or is gone ({reason})"
     return ConnectionError(told)
-
-
-def _client() -> Any:
-    """Return what JAX's processes exchange words through: collectives do not wait that long."""
-    from jax._src.distributed import global_state
-
-    return global_state.client

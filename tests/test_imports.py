@@ -38,6 +38,7 @@ LAYERS = (
     ("figures",),
     ("printed", "stats"),
     ("widths",),
+    ("messages",),
     ("processes",),
     ("config",),
     ("array_file",),

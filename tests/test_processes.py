@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from snnjax import interruption, multirun, processes
+from snnjax import interruption, messages, multirun, processes
 from snnjax.config.errors import ConfigError
 from snnjax.experiment import Means
 from snnjax.processes import Stopped, _Company
@@ -33,7 +33,7 @@ class Words:
 @pytest.fixture
 def words(monkeypatch):
     own = Words()
-    monkeypatch.setattr(processes, "_client", lambda: own)
+    monkeypatch.setattr(messages, "_client", lambda: own)
     return own
 
 
@@ -41,6 +41,7 @@ def words(monkeypatch):
 def become(monkeypatch):
     def become(index, count=3):
         monkeypatch.setattr(processes, "_company", _Company(count, index))
+        monkeypatch.setitem(messages._told, "count", 0)
 
     return become
 
@@ -56,24 +57,24 @@ def voting(monkeypatch, *others):
 
 def test_messages_arrive_in_their_order(words, become):
     become(0)
-    processes.go(True, 7)
-    processes.say_goodbye(3)
+    messages.go(True, 7)
+    messages.say_goodbye(3)
     become(2)
-    assert processes.listen() == {"do": "train", "resumes": True, "epoch": 7}
-    assert processes.listen() == {"do": "leave", "code": 3}
+    assert messages.listen() == {"do": "train", "resumes": True, "epoch": 7}
+    assert messages.listen() == {"do": "leave", "code": 3}
 
 
 def test_who_cannot_train_a_run_is_named(words, become):
     words.said = {"snnjax/answer/1/1": "", "snnjax/answer/1/2": "on n2: table holds other data"}
     become(0)
     with pytest.raises(ConfigError, match=r"^process 2 on n2: table holds other data$"):
-        processes.call({"seed": 1}, "abc", {})
+        messages.call({"seed": 1}, "abc", {})
 
 
 def test_alone_nothing_is_said(words):
-    processes.call({}, "abc", {})
-    processes.go(False, 0)
-    processes.say_goodbye(0)
+    messages.call({}, "abc", {})
+    messages.go(False, 0)
+    messages.say_goodbye(0)
     assert not words.said
     assert processes.from_first({"a": 1}) == {"a": 1}
     assert processes.agree(True)
@@ -84,7 +85,7 @@ def test_a_lost_process_is_told(words, become):
     become(1)
     words.said["snnjax/told/0"] = None
     with pytest.raises(ConnectionError, match="gone"):
-        processes.listen()
+        messages.listen()
     assert processes.is_broken()
 
 
@@ -93,7 +94,7 @@ def test_waiting_for_answers_can_be_interrupted(words, become):
     interruption.ask()
     try:
         with pytest.raises(KeyboardInterrupt):
-            processes.answers()
+            messages.answers()
     finally:
         interruption.withdraw()
 
