@@ -10,6 +10,7 @@ import pytest
 from tests.slurm.cluster import (
     DATA,
     SHORT,
+    WARNS,
     Cluster,
     check_equal,
     ended,
@@ -44,10 +45,11 @@ def test_a_task_put_back_into_the_queue_goes_on(cluster: Cluster, local):
     check_equal(cluster.sweep, local)
 
 
+@pytest.mark.parametrize("cluster", ["", WARNS], indirect=True, ids=["warned", "SIGTERM"])
 def test_preempted_tasks_go_on(cluster: Cluster, local):
     process = cluster.start()
     cluster.until_training(0, 1)
-    cluster.ask("sbatch", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=sleep 2")
+    cluster.preempt()
     ended(process)
     # Slurm ends one after the other, with seconds between them in which the other may get done.
     assert cluster.resumed_epoch(0) or cluster.resumed_epoch(1)

@@ -172,6 +172,22 @@ def test_a_task_is_put_back_by_its_number_in_the_array(tmp_path, monkeypatch):
     assert not queue.requeue()
 
 
+def test_what_is_preempted_still_counts_as_running(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    form = "JobId=12 JobState={} PreemptEligibleTime=2026-01-02T03:04:00 PreemptTime={} Nice=0"
+    for state, time, expected in (
+        ("RUNNING", "2026-01-02T03:04:05", True),
+        ("RUNNING", "None", False),  # somebody else's SIGTERM
+        ("COMPLETING", "None", False),  # cancelled, or put back already
+        ("COMPLETING", "2026-01-02T03:04:05", False),  # the grace is over, Slurm puts it back
+    ):
+        fake(tmp_path, "scontrol", f"echo '{form.format(state, time)}'")
+        assert queue.is_preempted() == expected
+    fake(tmp_path, "scontrol", "exit 1")
+    assert not queue.is_preempted()
+
+
 def test_without_slurm_the_launcher_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="there is no sbatch on this machine"):
