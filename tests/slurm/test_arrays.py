@@ -172,8 +172,10 @@ def test_what_slurm_does_not_take_is_one_line(cluster: Cluster):
 
 
 def test_detached_returns_at_once_and_is_found_again(cluster: Cluster):
-    said = cluster.submit(sweep=SHORT)
+    said = cluster.submit("hydra.launcher.extra={mail-type: FAIL}", sweep=SHORT)
     assert "scancel" in said
+    (script,) = (cluster.sweep / "slurm").glob("*submission.sh")
+    assert "#SBATCH --mail-type=FAIL\n" in script.read_text()
     assert sum(cluster.states().values()) == 4
     cluster.until_idle()
     assert cluster.states() == {"done": 4}

@@ -2,15 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from conftest import QUIET, ROOT
 
-from snnjax import interruption
+from snnjax import guard, interruption
 from snnjax.config.errors import ConfigError
 from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 from snnjax.experiment import Means, Run
@@ -194,13 +196,78 @@ def test_without_slurm_the_launcher_says_so(tmp_path, monkeypatch):
         queue.require()
 
 
-def test_settings_are_checked_before_anything_is_written(tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (["hydra.launcher.time=soon"], "hydra.launcher.time=soon: allowed: integers from 1"),
+        (
+            ["hydra.launcher.extra={mail-type: FAIL}", "hydra.launcher.warning=3600"],
+            "hydra.launcher.warning=3600: allowed: seconds below 3600 "
+            "(hydra.launcher.time=60: minutes)",
+        ),
+    ],
+)
+def test_settings_are_checked_before_anything_is_written(tmp_path, arguments, refusal):
     done = subprocess.run(
         [sys.executable, "-m", "snnjax.train", "-m", "seed=0,1", "hydra/launcher=slurm",
-         "hydra.launcher.time=soon", f"hydra.sweep.dir={tmp_path / 'out'}"],
+         *arguments, f"hydra.sweep.dir={tmp_path / 'out'}"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "snnjax: error: hydra.launcher.time=soon: allowed: integers from 1" in done.stderr
+    assert f"snnjax: error: {refusal}" in done.stderr
     assert not (tmp_path / "out" / "0").exists()
+
+
+def test_what_else_is_asked_of_sbatch_is_passed_on():
+    asked = Settings(extra={"mail-type": "FAIL"}).for_submitit("snnjax")
+    assert asked["additional_parameters"] == {"requeue": True, "mail-type": "FAIL"}
+
+
+def test_a_warning_that_is_shorter_than_saving_is_told(tmp_path, slurm, capsys):
+    runs = make_runs(tmp_path)
+    slurm.lost, slurm.alive = [0, 1], True
+    guard.forget()
+    train(runs, tmp_path, detach=True, warning=20)  # as long as checkpoint.grace
+    assert "hydra.launcher.warning" not in capsys.readouterr().err
+    train(runs, tmp_path, detach=True, warning=19)
+    told = capsys.readouterr().err
+    assert "hydra.launcher.warning=19: Slurm may end a task before it has saved" in told
+    assert "checkpoint.grace=20" in told
+
+
+def test_ctrl_c_while_submitting_still_tells_the_number(tmp_path, slurm, capsys, monkeypatch):
+    slurm.lost, slurm.alive = [0, 1], True
+
+    def submit(*arguments):
+        done = slurm.submit(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(launch, "submit", submit)
+    with interruption.heard(), pytest.raises(SweepInterrupted):
+        train(make_runs(tmp_path), tmp_path)
+    out = capsys.readouterr().out
+    assert "job 1: 4 runs in 2 tasks" in out
+    assert "scancel 1" in out
+
+
+def test_ctrl_c_does_not_reach_sbatch():
+    command = ["sh", "-c", "kill -INT $$; echo lives"]
+    assert subprocess.run(command, capture_output=True, check=False).stdout == b""
+    with submission.undisturbed():
+        assert subprocess.run(command, capture_output=True, check=False).stdout == b"lives\n"
+    assert subprocess.run(command, capture_output=True, check=False).stdout == b""
+
+
+def test_two_that_start_at_once_submit_once(tmp_path, slurm):
+    slurm.lost, slurm.alive = [0, 1], True
+    runs = make_runs(tmp_path)
+    other = threading.Thread(target=train, args=(runs, tmp_path), kwargs={"detach": True})
+    with submission.alone(tmp_path):
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()
+        slurm.submit(runs, [(0, 1), (2, 3)], tmp_path, Means(), Settings())
+    other.join()
+    assert slurm.arrays == [[(0, 1), (2, 3)]]
