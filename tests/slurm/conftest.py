@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from snnjax.slurm import launch, queue, waiting
 from tests.slurm.cluster import ROOT, Cluster, finished
+from tests.slurm.pretence import Pretence
 
 # Where the scripts that start it are: slurm-up.sh and slurm-down.sh.
 SCRIPTS = Path(os.environ.get("SNNJAX_SLURM_TEST") or ROOT.parent / "shared" / "slurm-test")
@@ -74,3 +76,13 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("local")
     finished(folder, "hydra.launcher.workers=1", "checkpoint.every=null")
     return folder / "out"
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch) -> Pretence:
+    pretence = Pretence(tmp_path)
+    monkeypatch.setattr(launch, "submit", pretence.submit)
+    monkeypatch.setattr(queue, "in_queue", pretence.in_queue)
+    monkeypatch.setattr(waiting, "in_queue", pretence.in_queue)
+    monkeypatch.setattr(waiting, "_SECONDS", 0.01)
+    return pretence
