@@ -113,8 +113,12 @@ class Cluster:
         lines = self.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
         return [(line.split()[0], line.split()[1]) for line in lines]
 
-    def preempt(self) -> None:
-        """Submit a short job of the partition that takes the nodes of the others."""
+    def tell_to_save(self, job: str) -> None:
+        """Send what a batch script asks for before its time is up."""
+        self.ask("scancel", "--signal=USR1", job)
+
+    def preempt(self, *_: str) -> None:
+        """Submit a short job of the partition that takes the node of all others."""
         self.ask("sbatch", "--partition=high", "--exclusive", "--output=/dev/null",
                  "--wrap=sleep 2")  # fmt: skip
 

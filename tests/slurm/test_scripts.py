@@ -52,16 +52,10 @@ def test_tasks_that_share_a_folder_train_each_run_once(cluster: Cluster, submit,
     assert account["runs"] == 4
 
 
-def told_to_save(cluster: Cluster, job: str) -> None:
-    cluster.ask("scancel", "--signal=USR1", job)
-
-
-def preempted(cluster: Cluster, job: str) -> None:
-    cluster.preempt()
-
-
 @pytest.mark.parametrize(
-    ("cluster", "disturb"), [("", told_to_save), (WARNS, preempted)], indirect=["cluster"]
+    ("cluster", "disturb"),
+    [("", Cluster.tell_to_save), (WARNS, Cluster.preempt)],
+    indirect=["cluster"],
 )
 def test_a_run_that_is_stopped_goes_back_into_the_queue(cluster: Cluster, submit, disturb):
     arguments = ["data.name=sklearn_digits", "model.depth=2", "model.width=8", *QUIET]
