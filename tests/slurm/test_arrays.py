@@ -130,6 +130,13 @@ def test_jobs_survive_the_shell_that_submitted_them(cluster: Cluster, local):
     assert cluster.resumed_epoch(0) is None
 
 
+def test_two_shells_that_start_at_once_submit_once(cluster: Cluster):
+    for process in [cluster.start(sweep=SHORT), cluster.start(sweep=SHORT)]:
+        ended(process)
+    assert len(cluster.submissions()) == 1
+    assert cluster.states() == {"done": 4}
+
+
 def test_interrupted_waiting_leaves_the_jobs_alone(cluster: Cluster, local):
     process = cluster.start()
     cluster.until_training(0, 1)

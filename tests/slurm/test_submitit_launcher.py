@@ -50,6 +50,7 @@ def test_who_hears_signals_already_is_left_alone(monkeypatch):
         return 0.0
 
     monkeypatch.setattr(app, "_run_job", interrupted)
+    monkeypatch.setattr(app, "_pass_on", lambda code: pytest.fail("it was heard by two"))
     with interruption.heard(), pytest.raises(KeyboardInterrupt):
         app.run_job(None)
 
