@@ -137,6 +137,16 @@ def test_two_shells_that_start_at_once_submit_once(cluster: Cluster):
     assert cluster.states() == {"done": 4}
 
 
+def test_ctrl_c_once_slurm_has_the_array_tells_its_number(cluster: Cluster):
+    process = cluster.start(sweep=SHORT)
+    until(lambda: bool(cluster.jobs()), "the array is in the queue")
+    os.killpg(process.pid, signal.SIGINT)
+    said = ended(process, code=130)
+    assert "job 1: 4 runs in 2 tasks" in said
+    assert "scancel 1" in said
+    assert len(cluster.submissions()) == 1
+
+
 def test_interrupted_waiting_leaves_the_jobs_alone(cluster: Cluster, local):
     process = cluster.start()
     cluster.until_training(0, 1)
