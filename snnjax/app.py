@@ -1,11 +1,12 @@
 """The program behind `python -m snnjax.train`: check, hand over to Hydra, account for the runs."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from snnjax import guard, interruption
 from snnjax.config.overrides import check_overrides
@@ -44,9 +45,37 @@ def _train() -> int:
 def run_job(cfg: Any) -> float:
     """Train one composed configuration; a failure is written down and does not stop the others.
 
+    In a process that a launcher of somebody else has started, what a signal does there is done
+    after everything has been saved.
+
     Returns:
         What a search minimises or maximises; NaN where there is nothing to return.
     """
+    if interruption.is_heard():
+        return _run_job(cfg)
+    try:
+        with interruption.heard():
+            return _run_job(cfg)
+    except KeyboardInterrupt:
+        _pass_on(interruption.exit_code())
+
+
+def _pass_on(code: int) -> NoReturn:
+    """Let the signal of an exit code do what it would have done, then leave.
+
+    That of the end of a job's time is submitit's, which puts the job back; SIGTERM it ignores.
+    """
+    signal.raise_signal(code - 128)
+    if code == 128 + signal.SIGTERM:
+        from snnjax.slurm import queue
+
+        if queue.own_job() and queue.is_preempted() and queue.requeue():
+            say("saved; back in the queue")
+    sys.stdout.flush()
+    os._exit(code)  # an orderly end would wait for what is still being computed
+
+
+def _run_job(cfg: Any) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     hydra = HydraConfig.get()

@@ -24,6 +24,7 @@ EXIT_CODES = frozenset(128 + number for number in _SIGNALS)
 """Exit codes of interrupted programs: 130 Ctrl-C, 143 SIGTERM, 138 SIGUSR1, 140 SIGUSR2."""
 
 _asked = threading.Event()
+_heard = threading.Event()
 _last = {"signal": int(signal.SIGINT), "time": 0.0}
 
 
@@ -53,6 +54,11 @@ def withdraw() -> None:
 def is_asked() -> bool:
     """Tell whether stopping was asked for."""
     return _asked.is_set()
+
+
+def is_heard() -> bool:
+    """Tell whether signals are being written down."""
+    return _heard.is_set()
 
 
 def asked_by() -> int:
@@ -134,9 +140,13 @@ def heard() -> Iterator[None]:
     reporter, sys.unraisablehook = sys.unraisablehook, report
     _last["signal"] = int(signal.SIGINT)
     withdraw()
+    was_heard = _heard.is_set()
+    _heard.set()
     try:
         yield
     finally:
+        if not was_heard:
+            _heard.clear()
         sys.unraisablehook = reporter
         for number, handler in handlers.items():
             signal.signal(number, handler)

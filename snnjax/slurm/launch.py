@@ -14,7 +14,15 @@ from snnjax.sinks import say
 from snnjax.slurm import queue
 from snnjax.slurm.parts import divide
 from snnjax.slurm.settings import Settings
-from snnjax.slurm.submission import FOLDER, Submission, name_of, submit, submitted
+from snnjax.slurm.submission import (
+    FOLDER,
+    Submission,
+    alone,
+    name_of,
+    submit,
+    submitted,
+    undisturbed,
+)
 from snnjax.slurm.waiting import ends, wait
 from snnjax.sweep import Ended, SweepInterrupted, Swept
 
@@ -35,21 +43,9 @@ def train_by_slurm(runs: Sequence[Run], folder: Path, means: Means, settings: Se
         SweepInterrupted: Waiting was interrupted; the jobs run on.
     """
     began = time.perf_counter()
-    means = _for_each(means, settings)
+    tell(settings.too_short_for(max(run.config.checkpoint.grace for run in runs)))
     ended: dict[int, Ended] = {n: end for n, end in enumerate(ends(runs)) if _has_ended(end)}
-    arrays = [array for array in submitted(folder) if queue.in_queue(array.jobs) != set()]
-    theirs = {name for array in arrays for name in _awaited(array)}
-    left = [
-        n for n in range(len(runs)) if n not in ended and name_of(runs[n], folder) not in theirs
-    ]
-    if left:
-        parts = divide(runs, left, means, settings.tasks)
-        ended |= parts.failed
-        for line in parts.warnings:
-            tell(line)
-        if parts.tasks:
-            arrays.append(submit(runs, parts.tasks, folder, means, settings))
-            _say_what_was_submitted(arrays[-1], folder)
+    arrays = _submit_what_is_left(runs, ended, folder, _for_each(means, settings), settings)
     account: dict[str, Any] = {
         "arrays": [array.number for array in arrays],
         "tasks": sum(len(array.jobs) for array in arrays),
@@ -71,6 +67,29 @@ def train_by_slurm(runs: Sequence[Run], folder: Path, means: Means, settings: Se
         )
     account["seconds"] = round(time.perf_counter() - began, 3)
     return Swept([({**after, **ended})[n] for n in range(len(runs))], account)
+
+
+def _submit_what_is_left(
+    runs: Sequence[Run], ended: dict[int, Ended], folder: Path, means: Means, settings: Settings
+) -> list[Submission]:
+    """Submit what no array trains and return all arrays; `ended` gets what cannot be trained."""
+    with alone(folder):
+        arrays = [array for array in submitted(folder) if queue.in_queue(array.jobs) != set()]
+        theirs = {name for array in arrays for name in _awaited(array)}
+        left = [
+            n for n in range(len(runs)) if n not in ended and name_of(runs[n], folder) not in theirs
+        ]
+        if not left:
+            return arrays
+        parts = divide(runs, left, means, settings.tasks)
+        ended |= parts.failed
+        for line in parts.warnings:
+            tell(line)
+        if parts.tasks:
+            with undisturbed():
+                arrays.append(submit(runs, parts.tasks, folder, means, settings))
+                _say_what_was_submitted(arrays[-1], folder)
+    return arrays
 
 
 def _for_each(means: Means, settings: Settings) -> Means:

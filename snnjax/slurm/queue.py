@@ -1,6 +1,7 @@
 """What is asked of Slurm's own commands: which jobs are in its queue, and to repeat this one."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Collection
@@ -59,6 +60,23 @@ def own_job() -> str:
 def restarts() -> int:
     """Return how often the job that this process is in has been started again."""
     return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+
+
+def is_preempted() -> bool:
+    """Tell whether Slurm is taking the node from the job that this process is in for another one.
+
+    Where the cluster passes no other signal on, all that such a job is sent is SIGTERM, as is one
+    that is cancelled or put back into the queue: but it still counts as running then.
+    """
+    command = ["scontrol", "show", "job", "--oneliner", own_job()]
+    env = {**os.environ, "SLURM_TIME_FORMAT": "standard"}
+    try:
+        told = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SECONDS, check=True, env=env
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return bool(re.search(r" JobState=RUNNING .* PreemptTime=\d", told))
 
 
 def requeue() -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from snnjax.config.errors import ConfigError
@@ -30,7 +30,7 @@ class Settings:
         setup: Shell commands before Python is started.
         requeues: How often a task may be started again.
         warning: Seconds before the end of its time at which a task is told to save.
-        extra: Other options of sbatch by their long names.
+        extra: Other options of sbatch by their long names; None for none.
     """
 
     detach: bool = False
@@ -47,7 +47,7 @@ class Settings:
     setup: Sequence[str] = ()
     requeues: int = 20
     warning: int = 90
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] | None = None
 
     def check(self) -> None:
         """Refuse what Slurm could not be asked for.
@@ -69,8 +69,24 @@ class Settings:
             raise _refusal("detach", self.detach, "true and false")
         if isinstance(self.setup, str) or not all(isinstance(line, str) for line in self.setup):
             raise _refusal("setup", self.setup, "a list of shell commands")
-        if not isinstance(self.extra, Mapping):
-            raise _refusal("extra", self.extra, "options of sbatch by their long names")
+        if not isinstance(self.extra, Mapping | None):
+            raise _refusal("extra", self.extra, "options of sbatch by their long names, or null")
+        if self.warning >= 60 * self.time:
+            end = f"hydra.launcher.time={self.time}: minutes"
+            raise _refusal("warning", self.warning, f"seconds below {60 * self.time} ({end})")
+
+    def too_short_for(self, grace: float) -> str:
+        """Return what to say where saving may take longer than the warning; else nothing.
+
+        Args:
+            grace: Seconds that saving may take.
+        """
+        if grace <= self.warning:
+            return ""
+        return (
+            f"hydra.launcher.warning={self.warning}: Slurm may end a task before it has saved; "
+            f"recommended: more than checkpoint.grace={grace:g}"
+        )
 
     def for_submitit(self, name: str) -> dict[str, Any]:
         """Return the parameters of submitit's Slurm executor for a job of a name."""
@@ -91,7 +107,7 @@ class Settings:
             # Signals reach steps only; and a step no longer inherits the cores of its job.
             "use_srun": True,
             "srun_args": [f"--cpus-per-task={self.cpus}"],
-            "additional_parameters": {"requeue": True, **self.extra},
+            "additional_parameters": {"requeue": True, **(self.extra or {})},
         }
 
 

@@ -1,13 +1,16 @@
 """Arrays that were submitted for a sweep, as its folder tells them."""
 
+import fcntl
 import json
 import os
 import pickle
+import signal
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from snnjax import interruption
 from snnjax.config.errors import ConfigError
 from snnjax.experiment import Means, Run
 from snnjax.slurm.settings import Settings
@@ -15,6 +18,7 @@ from snnjax.whole_file import write_whole
 
 FOLDER = "slurm"
 _LIST = "submitted.jsonl"
+_LOCK = "submitting.lock"
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,35 @@ def submitted(sweep: Path) -> Iterator[Submission]:
         for line in (sweep / FOLDER / _LIST).read_text(encoding="utf-8").splitlines():
             with suppress(ValueError, TypeError):
                 yield Submission(**json.loads(line))
+
+
+@contextmanager
+def alone(sweep: Path) -> Iterator[None]:
+    """Let no other process look for what is left of a sweep and submit it meanwhile.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    (sweep / FOLDER).mkdir(parents=True, exist_ok=True)
+    with (sweep / FOLDER / _LOCK).open("w") as file:
+        with suppress(OSError):  # a disk without locks: as safe as it can be
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put off Ctrl-C until an array that Slurm has taken is written down and told of.
+
+    The shell sends it to sbatch, too, which inherits what is blocked here.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with interruption.deferred():
+            yield
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def submit(

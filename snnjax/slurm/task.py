@@ -19,8 +19,10 @@ from snnjax.slurm import queue
 if TYPE_CHECKING:
     from snnjax.experiment import Run
 
-# What Slurm sends before it takes the node away; SIGTERM is sent to what is cancelled, too.
+# What Slurm sends before it takes the node away. Some clusters announce a preemption by SIGTERM
+# alone, which is sent to what is cancelled, too.
 _WARNING = 128 + signal.SIGUSR2
+_ENDING = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,11 @@ class Task(Checkpointable):
     def _leave(self) -> NoReturn:
         """End the process after a signal; what was trained until then is saved."""
         code = interruption.exit_code()
-        if code == _WARNING and queue.restarts() < self.requeues:
+        goes_on = code == _WARNING or (code == _ENDING and queue.is_preempted())
+        if goes_on and queue.restarts() < self.requeues:
             is_done = queue.requeue()
             say("saved; back in the queue" if is_done else "saved; Slurm refused to requeue this")
-        elif code == _WARNING:
+        elif goes_on:
             say(f"saved; not requeued, hydra.launcher.requeues={self.requeues}")
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

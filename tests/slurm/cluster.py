@@ -21,6 +21,8 @@ SHORT = (*DATA, "model=snn,msra", "seed=0,1", "training.epochs=3")
 LONG = (*DATA, "seed=0,1", "training.epochs=6000", "training.batch_size=8")
 QUIET = ("logging.wandb.mode=disabled", "logging.progress=plain")
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.tasks=2", "hydra.launcher.time=10")
+# Without this line, which is not among Slurm's defaults, preempted jobs are sent SIGTERM only.
+WARNS = "SlurmctldParameters=preempt_send_user_signal"
 PATIENCE = 600  # seconds after which a test gives up waiting
 
 
@@ -110,6 +112,15 @@ class Cluster:
         """Return the jobs in the queue and their states."""
         lines = self.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
         return [(line.split()[0], line.split()[1]) for line in lines]
+
+    def tell_to_save(self, job: str) -> None:
+        """Send what a batch script asks for before its time is up."""
+        self.ask("scancel", "--signal=USR1", job)
+
+    def preempt(self, *_: str) -> None:
+        """Submit a short job of the partition that takes the node of all others."""
+        self.ask("sbatch", "--partition=high", "--exclusive", "--output=/dev/null",
+                 "--wrap=sleep 2")  # fmt: skip
 
     def until_idle(self) -> None:
         """Wait until no job is in the queue."""

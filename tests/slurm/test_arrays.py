@@ -10,6 +10,7 @@ import pytest
 from tests.slurm.cluster import (
     DATA,
     SHORT,
+    WARNS,
     Cluster,
     check_equal,
     ended,
@@ -44,10 +45,11 @@ def test_a_task_put_back_into_the_queue_goes_on(cluster: Cluster, local):
     check_equal(cluster.sweep, local)
 
 
+@pytest.mark.parametrize("cluster", ["", WARNS], indirect=True, ids=["warned", "SIGTERM"])
 def test_preempted_tasks_go_on(cluster: Cluster, local):
     process = cluster.start()
     cluster.until_training(0, 1)
-    cluster.ask("sbatch", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=sleep 2")
+    cluster.preempt()
     ended(process)
     # Slurm ends one after the other, with seconds between them in which the other may get done.
     assert cluster.resumed_epoch(0) or cluster.resumed_epoch(1)
@@ -128,6 +130,23 @@ def test_jobs_survive_the_shell_that_submitted_them(cluster: Cluster, local):
     assert cluster.resumed_epoch(0) is None
 
 
+def test_two_shells_that_start_at_once_submit_once(cluster: Cluster):
+    for process in [cluster.start(sweep=SHORT), cluster.start(sweep=SHORT)]:
+        ended(process)
+    assert len(cluster.submissions()) == 1
+    assert cluster.states() == {"done": 4}
+
+
+def test_ctrl_c_once_slurm_has_the_array_tells_its_number(cluster: Cluster):
+    process = cluster.start(sweep=SHORT)
+    until(lambda: bool(cluster.jobs()), "the array is in the queue")
+    os.killpg(process.pid, signal.SIGINT)
+    said = ended(process, code=130)
+    assert "job 1: 4 runs in 2 tasks" in said
+    assert "scancel 1" in said
+    assert len(cluster.submissions()) == 1
+
+
 def test_interrupted_waiting_leaves_the_jobs_alone(cluster: Cluster, local):
     process = cluster.start()
     cluster.until_training(0, 1)
@@ -170,8 +189,10 @@ def test_what_slurm_does_not_take_is_one_line(cluster: Cluster):
 
 
 def test_detached_returns_at_once_and_is_found_again(cluster: Cluster):
-    said = cluster.submit(sweep=SHORT)
+    said = cluster.submit("hydra.launcher.extra={mail-type: FAIL}", sweep=SHORT)
     assert "scancel" in said
+    (script,) = (cluster.sweep / "slurm").glob("*submission.sh")
+    assert "#SBATCH --mail-type=FAIL\n" in script.read_text()
     assert sum(cluster.states().values()) == 4
     cluster.until_idle()
     assert cluster.states() == {"done": 4}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.cluster import QUIET, ROOT, Cluster, result, until
+from tests.slurm.cluster import QUIET, ROOT, WARNS, Cluster, result, until
 
 pytestmark = pytest.mark.slow
 # Lines of the command come before those of the script: one node, no GPU.
@@ -19,7 +19,14 @@ RUN = (
 )  # fmt: skip
 
 
-def test_all_tasks_stop_when_one_is_told_to_and_go_on_together(cluster: Cluster, monkeypatch):
+@pytest.mark.parametrize(
+    ("cluster", "disturb"),
+    [("", Cluster.tell_to_save), (WARNS, Cluster.preempt)],
+    indirect=["cluster"],
+)
+def test_all_tasks_stop_when_one_is_told_to_and_go_on_together(
+    cluster: Cluster, monkeypatch, disturb
+):
     """Told to save, all end with the same code, by which the script puts the job back."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
@@ -28,7 +35,7 @@ def test_all_tasks_stop_when_one_is_told_to_and_go_on_together(cluster: Cluster,
     monkeypatch.chdir(cluster.work)
     job = cluster.ask("sbatch", "--parsable", *OPTIONS, script, "out/0", *RUN).strip()
     cluster.until_training(0)
-    cluster.ask("scancel", "--signal=USR1", job)
+    disturb(cluster, job)
     until(lambda: "interrupted" in (cluster.work / "job.log").read_text(), "the tasks stop")
     until(lambda: (cluster.sweep / "0" / "result.json").exists(), "the run ends")
     told = result(cluster.sweep / "0")

@@ -1,79 +1,13 @@
 """A sweep handed to Slurm, with a stand-in for Slurm: what is submitted, awaited, told."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-
 import pytest
-from conftest import QUIET, ROOT
 
 from snnjax import interruption
-from snnjax.config.errors import ConfigError
-from snnjax.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
-from snnjax.experiment import Means, Run
-from snnjax.slurm import launch, queue, submission, waiting
-from snnjax.slurm.launch import train_by_slurm
-from snnjax.slurm.settings import Settings
-from snnjax.slurm.submission import Submission, submitted
+from snnjax.experiment import Means
+from snnjax.slurm import waiting
+from snnjax.slurm.submission import submitted
 from snnjax.sweep import SweepInterrupted, run_sweep
-
-Trainer = Callable[[Sequence[Run], tuple[int, ...]], None]
-
-
-def make_runs(folder: Path, count: int = 4) -> list[Run]:
-    configs = [
-        Config(
-            seed=seed,
-            data=DataConfig(name="sklearn_wine"),
-            model=ModelConfig(depth=2, width=8),
-            training=TrainingConfig(epochs=2, batch_size=64),
-            logging=QUIET,
-        )
-        for seed in range(count)
-    ]
-    return [Run(config, folder / str(number)) for number, config in enumerate(configs)]
-
-
-class Pretence:
-    """Slurm that trains what is submitted at once, but for the tasks that are to be lost."""
-
-    def __init__(self, folder: Path, lost: Sequence[int] = (), alive: bool = False) -> None:
-        self.folder, self.lost, self.alive = folder, lost, alive
-        self.arrays: list[list[tuple[int, ...]]] = []
-
-    def submit(self, runs, parts, sweep, means, settings) -> Submission:
-        array = len(self.arrays) + 1
-        self.arrays.append([*parts])
-        jobs = [f"{array}_{task}" for task in range(len(parts))]
-        names = [[submission.name_of(runs[n], sweep) for n in part] for part in parts]
-        for task, part in enumerate(parts):
-            if task not in self.lost:
-                run_sweep(runs, sweep, means, part)
-        done = Submission(jobs, names)
-        (sweep / "slurm").mkdir(exist_ok=True, parents=True)
-        with (sweep / "slurm" / "submitted.jsonl").open("a") as file:
-            file.write(json.dumps({"jobs": jobs, "runs": names}) + "\n")
-        return done
-
-    def in_queue(self, jobs) -> set[str]:
-        return {job for job in jobs if self.alive and int(job.partition("_")[2]) in self.lost}
-
-
-@pytest.fixture
-def slurm(tmp_path, monkeypatch) -> Pretence:
-    pretence = Pretence(tmp_path)
-    monkeypatch.setattr(launch, "submit", pretence.submit)
-    monkeypatch.setattr(queue, "in_queue", pretence.in_queue)
-    monkeypatch.setattr(waiting, "in_queue", pretence.in_queue)
-    monkeypatch.setattr(waiting, "_SECONDS", 0.01)
-    return pretence
-
-
-def train(runs, folder, **settings):
-    return train_by_slurm(runs, folder, Means(), Settings(tasks=2, **settings))
+from tests.slurm.pretence import make_runs, train
 
 
 def test_all_is_submitted_once_and_its_objectives_are_those_of_a_local_sweep(tmp_path, slurm):
@@ -141,50 +75,3 @@ def test_a_list_that_cannot_be_read_is_no_list(tmp_path):
     (tmp_path / "slurm").mkdir()
     (tmp_path / "slurm" / "submitted.jsonl").write_text('{"jobs": ["7_0"], "runs": [["0"]]}\n{"jo')
     assert [array.number for array in submitted(tmp_path)] == ["7"]
-
-
-def fake(folder: Path, name: str, script: str) -> None:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-
-
-def test_jobs_in_the_queue_are_those_that_slurm_lists(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    fake(tmp_path, "squeue", "echo 12_0; echo 12_3; echo 99")
-    assert queue.in_queue(["12_0", "12_1", "12_3", "9"]) == {"12_0", "12_3"}
-    fake(tmp_path, "squeue", "echo slurm_load_jobs error >&2; exit 1")
-    assert queue.in_queue(["12_0"]) is None
-    assert queue.in_queue([]) == set()
-
-
-def test_a_task_is_put_back_by_its_number_in_the_array(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setenv("SLURM_JOB_ID", "12")
-    fake(tmp_path, "scontrol", f'echo "$@" > {tmp_path}/asked')
-    assert queue.requeue()
-    assert (tmp_path / "asked").read_text().split() == ["requeue", "12"]
-    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
-    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
-    assert queue.requeue()
-    assert (tmp_path / "asked").read_text().split() == ["requeue", "12_3"]
-    fake(tmp_path, "scontrol", "exit 1")
-    assert not queue.requeue()
-
-
-def test_without_slurm_the_launcher_says_so(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match="there is no sbatch on this machine"):
-        queue.require()
-
-
-def test_settings_are_checked_before_anything_is_written(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "snnjax.train", "-m", "seed=0,1", "hydra/launcher=slurm",
-         "hydra.launcher.time=soon", f"hydra.sweep.dir={tmp_path / 'out'}"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "snnjax: error: hydra.launcher.time=soon: allowed: integers from 1" in done.stderr
-    assert not (tmp_path / "out" / "0").exists()

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.cluster import QUIET, ROOT, SHORT, Cluster, check_equal, finished, result, until
+from tests.slurm.cluster import (
+    QUIET,
+    ROOT,
+    SHORT,
+    WARNS,
+    Cluster,
+    check_equal,
+    finished,
+    result,
+    until,
+)
 
 pytestmark = pytest.mark.slow
 # Lines of the command come before those of the script.
@@ -42,12 +52,17 @@ def test_tasks_that_share_a_folder_train_each_run_once(cluster: Cluster, submit,
     assert account["runs"] == 4
 
 
-def test_a_run_that_is_told_to_save_goes_back_into_the_queue(cluster: Cluster, submit):
+@pytest.mark.parametrize(
+    ("cluster", "disturb"),
+    [("", Cluster.tell_to_save), (WARNS, Cluster.preempt)],
+    indirect=["cluster"],
+)
+def test_a_run_that_is_stopped_goes_back_into_the_queue(cluster: Cluster, submit, disturb):
     arguments = ["data.name=sklearn_digits", "model.depth=2", "model.width=8", *QUIET]
     script, long = str(ROOT / "slurm" / "run.sbatch"), ["training.epochs=3000"]
     job = submit(script, "out/0", *arguments, *long, "training.batch_size=8")
     cluster.until_training(0)
-    cluster.ask("scancel", "--signal=USR1", job)
+    disturb(cluster, job)
     until(lambda: (cluster.sweep / "0" / "result.json").exists(), "the run ends")
     told = result(cluster.sweep / "0")
     assert told["epochs"] == 3000
