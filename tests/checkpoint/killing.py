@@ -137,12 +137,12 @@ def is_writing(folder: Path) -> bool:
     return False
 
 
-def finished(folder: Path, *arguments: str) -> str:
-    """Start a training, let it end, and return what it complained of."""
+def finished(folder: Path, *arguments: str) -> dict[Path, int]:
+    """Start a training, let it end, and return by run folder the epoch after which it went on."""
     process = start(folder, *arguments)
-    _, complaint = process.communicate(timeout=300)
+    out, complaint = process.communicate(timeout=300)
     assert process.returncode == 0, complaint
-    return complaint
+    return beginnings(out)
 
 
 def total_lines(folder: Path) -> int:

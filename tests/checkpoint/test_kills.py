@@ -1,6 +1,5 @@
 """Killed at any moment and started again: the same numbers, to the last bit, and nothing left."""
 
-import itertools
 import signal
 import subprocess
 import time
@@ -22,10 +21,9 @@ SWEEP = (
 )
 
 
-def check(tmp_path, arguments, *, epochs, kills, span):
-    folder, deaths, arguments = kill_often(tmp_path, arguments, epochs, kills, span)
-    check_resumed(deaths)
-    finished(folder, *arguments)
+def check(tmp_path, arguments, *, runs, epochs, kills, span):
+    folder, deaths, arguments = kill_often(tmp_path, arguments, runs, epochs, kills, span)
+    check_resumed(deaths, finished(folder, *arguments))
     (tmp_path / "whole").mkdir()
     finished(tmp_path / "whole", *arguments, "checkpoint.every=null")
     folders = [path.parent for path in (tmp_path / "whole").rglob("result.json")]
@@ -33,10 +31,12 @@ def check(tmp_path, arguments, *, epochs, kills, span):
         check_equal(own, folder / own.relative_to(tmp_path / "whole"))
     left = [path.name for path in folder.rglob("checkpoints/*")]
     assert left == ["final"] * len(folders)
-    return len(folders), deaths
+    assert len(folders) == runs
+    assert [death.code for death in deaths] == [-signal.SIGKILL] * kills
+    return deaths
 
 
-def kill_often(tmp_path, arguments, epochs, kills, span):
+def kill_often(tmp_path, arguments, runs, epochs, kills, span):
     """Kill a training so many times; one that ended before that is begun again, and longer."""
     for attempt in range(8):
         folder = tmp_path / f"killed-{attempt}"
@@ -45,7 +45,7 @@ def kill_often(tmp_path, arguments, epochs, kills, span):
         deaths = []
         for seed in range(kills):
             death = killed(folder, *own, seed=seed, span=span)
-            if death.code == 0:
+            if death.code == 0 or len([*folder.rglob("result.json")]) == runs:
                 break
             deaths.append(death)
         else:
@@ -54,10 +54,10 @@ def kill_often(tmp_path, arguments, epochs, kills, span):
     raise AssertionError("the training ends before it is killed as often as it should be")
 
 
-def check_resumed(deaths):
-    """Every run goes on from the newest checkpoint that its last start had finished."""
-    for before, death in itertools.pairwise(deaths):
-        for folder, epoch in death.began.items():
+def check_resumed(deaths, last):
+    """Every run goes on from the newest checkpoint that the start before had finished."""
+    for before, began in zip(deaths, [*(death.began for death in deaths[1:]), last], strict=True):
+        for folder, epoch in began.items():
             assert epoch == before.kept.get(folder, 0), folder
 
 
@@ -67,8 +67,8 @@ def resumed(deaths):
 
 
 def test_a_run_killed_twice(tmp_path):
-    count, deaths = check(tmp_path, RUN, epochs=1000, kills=2, span=0.3)
-    assert (count, len(deaths)) == (1, 2)
+    deaths = check(tmp_path, RUN, runs=1, epochs=3000, kills=2, span=0.3)
+    assert list(deaths[1].kept.values()) > [0]  # killed in its third or fourth save
 
 
 @pytest.mark.slow
@@ -78,9 +78,8 @@ def test_a_run_killed_twice(tmp_path):
     ids=["run", "sweep"],
 )
 def test_what_is_killed_twenty_times(tmp_path, arguments, runs, epochs, span):
-    count, deaths = check(tmp_path, arguments, epochs=epochs, kills=20, span=span)
-    assert count == runs
-    assert [death.code for death in deaths] == [-signal.SIGKILL] * 20
+    deaths = check(tmp_path, arguments, runs=runs, epochs=epochs, kills=20, span=span)
+    assert len(deaths) == 20
     # Its second start is killed in its third or fourth save: from then on there are checkpoints.
     assert resumed(deaths) >= 15
     assert any(death.is_writing for death in deaths)
