@@ -73,15 +73,16 @@ def test_a_run_killed_twice(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arguments", "runs", "epochs", "span"),
-    [(RUN, 1, 8000, 0.8), (SWEEP, 16, 1500, 4.0)],
+    ("arguments", "runs", "epochs", "span", "least"),
+    [(RUN, 1, 8000, 0.8, 15), (SWEEP, 16, 1500, 4.0, 10)],
     ids=["run", "sweep"],
 )
-def test_what_is_killed_twenty_times(tmp_path, arguments, runs, epochs, span):
+def test_what_is_killed_twenty_times(tmp_path, arguments, runs, epochs, span, least):
     deaths = check(tmp_path, arguments, runs=runs, epochs=epochs, kills=20, span=span)
     assert len(deaths) == 20
-    # Its second start is killed in its third or fourth save: from then on there are checkpoints.
-    assert resumed(deaths) >= 15
+    # The second start is killed in its third or fourth save: from then on a run has checkpoints.
+    # A sweep has none where it is killed between two populations, and before the next one saves.
+    assert resumed(deaths) >= least
     assert any(death.is_writing for death in deaths)
 
 
