@@ -74,7 +74,7 @@ def test_a_run_killed_twice(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "runs", "epochs", "span", "least"),
-    [(RUN, 1, 8000, 0.8, 15), (SWEEP, 16, 1500, 4.0, 10)],
+    [(RUN, 1, 8000, 0.8, 15), (SWEEP, 16, 3000, 2.0, 10)],
     ids=["run", "sweep"],
 )
 def test_what_is_killed_twenty_times(tmp_path, arguments, runs, epochs, span, least):
