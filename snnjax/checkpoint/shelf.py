@@ -1,6 +1,7 @@
 """The checkpoints of a run or a sweep: which there are, what they hold, which are of no use."""
 
 import contextlib
+import errno
 import os
 import shutil
 from collections import Counter
@@ -15,6 +16,7 @@ from snnjax.sinks.base import warn
 from snnjax.sinks.jsonl import is_locked, lock_alone
 
 _LOCK = ".lock"
+_TRIES = 10  # to lock a file that others remove meanwhile
 _LEVELS = 4  # above a run in which the folder of its sweep is looked for
 FINAL = "final"
 
@@ -98,10 +100,8 @@ def claim(shelf: Path, writer: str) -> Iterator[None]:
         OSError: It cannot be written.
     """
     path = shelf / (writer + _LOCK)
-    shelf.mkdir(parents=True, exist_ok=True)
-    file: IO[bytes] = path.open("ab")
+    file = _hold(path)
     try:
-        lock_alone(file)
         yield
     finally:
         file.close()
@@ -137,16 +137,56 @@ def remove(path: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
+def _hold(path: Path) -> IO[bytes]:
+    """Open and lock a file, and see that it is still there: who tidies removes unlocked ones."""
+    for _ in range(_TRIES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            try:
+                file: IO[bytes] = stack.enter_context(path.open("ab"))
+                lock_alone(file)
+                if _is_at(file, path):
+                    stack.pop_all()
+                    return file
+            except (FileNotFoundError, BlockingIOError):
+                continue  # others removed the empty folder, or are about to remove the file
+    raise OSError(errno.ESTALE, "others remove it again and again", str(path))
+
+
 def _remove_unfinished(shelf: Path) -> None:
-    alive = set()
-    for lock in shelf.glob(f"*{_LOCK}"):
-        if is_locked(lock) is False:
-            lock.unlink(missing_ok=True)
-        else:
-            alive.add(lock.name.removesuffix(_LOCK))
-    for path in shelf.glob(f"*{TEMPORARY}*"):
+    # Listed before the locks: who begins to write meanwhile is locked by then.
+    unfinished = list(shelf.glob(f"*{TEMPORARY}*"))
+    locks = shelf.glob(f"*{_LOCK}")
+    alive = {lock.name.removesuffix(_LOCK) for lock in locks if not _remove_abandoned(lock)}
+    for path in unfinished:
         if path.name.partition("-")[0] not in alive:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_abandoned(lock: Path) -> bool:
+    """Remove the lock of a writer that is dead; return whether it is."""
+    if is_locked(lock) is not False:
+        return False
+    try:
+        # Locked while it is removed: its writer may have opened it and be about to lock it.
+        with lock.open("r+b") as file:
+            lock_alone(file)
+            if not _is_at(file, lock):
+                return False
+            lock.unlink()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Tell whether an open file is the one at a path, which may be gone or be another's."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _is_same(one: Path, other: Path) -> bool:
