@@ -156,7 +156,7 @@ def test_an_interruption_tells_what_has_ended(tmp_path, trained, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "place", ["data.load.read", "plan.check", "sweep.run_population", "population.train"]
+    "place", ["data.load.read", "grouping.check", "sweep.run_population", "population.train"]
 )
 def test_what_an_interruption_breaks_did_not_fail(tmp_path, trained, monkeypatch, place):
     """An import, say, that Ctrl-C ends fails with an error of its own, and swallows the Ctrl-C."""
