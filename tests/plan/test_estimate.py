@@ -181,7 +181,8 @@ def test_the_command_prints_what_a_sweep_takes(rates, tmp_path, capsys):
 @pytest.mark.slow
 def test_a_trained_sweep_is_what_was_told(rates, tmp_path, monkeypatch):
     """Populations and programs are those of the account; its own seconds give its time."""
-    monkeypatch.setattr(compilation, "_begun", [])  # as in a process of its own
+    for name, empty in {"_known": {}, "_begun": []}.items():  # as in a process of its own
+        monkeypatch.setattr(compilation, name, empty)
     overrides = ["data.name=sklearn_wine,sklearn_iris", "model.depth=1,2", "seed=0,1,2"]
     overrides += ["model.width=8", "training.epochs=5", "logging=quiet"]
     told = read_jobs(check_overrides(overrides), True)
