@@ -15,6 +15,7 @@ from snnjax.config.errors import ConfigError, complaint, enumerate_names, neares
 from snnjax.endings import FAILED, gravest, told
 from snnjax.status import describe, read_states
 from snnjax.summary import print_summary, read_jobs
+from snnjax.whole_file import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,13 +90,9 @@ def write_table(table: "pd.DataFrame", file: Path) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    partial = file.with_name(f".{file.name}.partial")
+    content = table.to_csv(index=False) if file.suffix == ".csv" else table.to_parquet(index=False)
     file.parent.mkdir(parents=True, exist_ok=True)
-    if file.suffix == ".csv":
-        table.to_csv(partial, index=False)
-    else:
-        table.to_parquet(partial, index=False)
-    partial.replace(file)
+    write_whole(file, content)
 
 
 def _summarize(sweep: Path, states: Mapping[Path, str]) -> list[int]:

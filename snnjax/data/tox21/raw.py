@@ -4,10 +4,7 @@ The file is a NumPy archive without pickles below the user's cache folder, there
 all, named after what it was computed from: structures, versions, and how.
 """
 
-import io
 import logging
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from snnjax.array_file import read_arrays, write_arrays
 from snnjax.data.files import cache_folder
-from snnjax.whole_file import write_whole
 
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 _logger = logging.getLogger(__name__)
 
 
@@ -45,34 +41,33 @@ def restore(key: str, rows: int) -> Raw | None:
 
     path = path_of(key)
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            parts = (kept["counts"], kept["columns"], kept["starts"])
-            raw = Raw(kept["dense"], csr_array(parts, shape=tuple(kept["shape"])))
+        kept = read_arrays(path)
+        parts = (kept["counts"], kept["columns"], kept["starts"])
+        raw = Raw(kept["dense"], csr_array(parts, shape=tuple(kept["shape"])))
         raw.sparse.check_format()
         if not len(raw.dense) == raw.sparse.shape[0] == rows:
             raise ValueError(f"expected {rows} rows")
         return raw
     except FileNotFoundError:
         return None
-    except _UNREADABLE as error:
+    except (OSError, ValueError, KeyError) as error:
         _logger.warning("%s is unusable and will be computed again: %s", path, error)
         return None
 
 
 def keep(key: str, raw: Raw) -> None:
     """Keep features for later; complete or not at all, whoever else writes the same."""
-    path, content, sparse = path_of(key), io.BytesIO(), raw.sparse
-    np.savez_compressed(
-        content,
-        dense=raw.dense,
-        counts=sparse.data,
-        columns=sparse.indices,
-        starts=sparse.indptr,
-        shape=np.array(sparse.shape),
-    )
+    path, sparse = path_of(key), raw.sparse
+    arrays = {
+        "dense": raw.dense,
+        "counts": sparse.data,
+        "columns": sparse.indices,
+        "starts": sparse.indptr,
+        "shape": np.array(sparse.shape),
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content.getvalue())
+        write_arrays(path, arrays)
     except OSError as error:
         _logger.warning("%s cannot be kept: %s", path, error)
 
