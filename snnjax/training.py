@@ -214,7 +214,7 @@ def _train_epoch(
 
     Or only the steps of a span of batches.
     """
-    size, stream = _batch_size(program, problem), problem.stream
+    size, stream = batch_size(program, problem), problem.stream
     count = _epoch_rows(problem, arrays)
     take = (
         _from_table(program, problem, member, state.epoch, arrays, size)
@@ -248,13 +248,14 @@ def pace_of(
     program: Program, problem: Problem, member: Member, state: MemberState, arrays: Arrays
 ) -> Pace:
     """Return where an epoch lies in the training."""
-    size = _batch_size(program, problem)
+    size = batch_size(program, problem)
     factor = state.plateau.factor if isinstance(state.plateau, Plateau) else 1.0
     batches = (_epoch_rows(problem, arrays) + size - 1) // size
     return Pace(batches, member["training.epochs"], factor)
 
 
-def _batch_size(program: Program, problem: Problem) -> int:
+def batch_size(program: Program, problem: Problem) -> int:
+    """Return how many rows a batch has: those of the largest training split, if that is less."""
     return min(program.training.batch_size, problem.train_rows[-1])
 
 

@@ -19,7 +19,7 @@ from snnjax.diagnostics.look import Choice, labels, look_at_members, walk_member
 from snnjax.ending import fetch
 from snnjax.shapes import Problem, bucket
 from snnjax.step import parameter_count
-from snnjax.training import RUNNING
+from snnjax.training import RUNNING, batch_size
 
 # Later than any epoch.
 _EVER = 2**31
@@ -124,7 +124,7 @@ class Observer:
         self._choice = Choice(watch.config.measures, min(watch.config.rows, bucket(sizes[-1])))
         self._every = _interval(watch.config, program, problem, rows)
         # A member's epoch has so many steps.
-        size = min(program.training.batch_size, problem.train_rows[-1])
+        size = batch_size(program, problem)
         self._batches = -(-rows["train"] // size)
         longest = int(member["training.epochs"][:count].max())
         self._walks = _walks(watch.config.steps, self._batches, longest)

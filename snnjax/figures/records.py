@@ -108,7 +108,12 @@ def holding(folder: Path, name: str, *, inside: bool = True) -> list[Path]:
             found.append(Path(root))
             if not inside:
                 folders.clear()
-    return sorted(found, key=lambda path: [(len(part), part) for part in path.parts])
+    return sorted(found, key=natural)
+
+
+def natural(path: Path) -> list[tuple[int, str]]:
+    """Return what sorts paths with numbers in the order of these."""
+    return [(len(part), part) for part in path.parts]
 
 
 def _has_data(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snnjax.config.errors import ConfigError
+from snnjax.figures.records import natural
 from snnjax.file_names import CONFIG_FILE, ERROR_FILE, HYDRA_FOLDER, RUNS_FILE
 
 _SWEEP_MARKS = ("multirun.yaml", RUNS_FILE)
@@ -28,11 +29,6 @@ def find_runs(folder: Path) -> dict[Path, list[Path]]:
     for home, run in _walk(folder, folder):
         found.setdefault(home, []).append(run)
     return {home: sorted(found[home], key=natural) for home in sorted(found, key=natural)}
-
-
-def natural(path: Path) -> list[tuple[int, str]]:
-    """Return what sorts paths with numbers in the order of these."""
-    return [(len(part), part) for part in path.parts]
 
 
 def _walk(folder: Path, home: Path) -> Iterator[tuple[Path, Path]]:
